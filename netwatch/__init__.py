@@ -1,0 +1,1 @@
+"""netwatch watches networks: pure judgement in core, protocols in io."""

@@ -1,0 +1,1 @@
+"""noc is the operations centre: hub, API, client, command line, reports."""

@@ -1,0 +1,1 @@
+"""tui is the terminal interface: a client of noc.client, nothing more."""
