@@ -1,0 +1,1 @@
+"""What others do under the same cut, measured with the same probes."""

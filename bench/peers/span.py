@@ -1,0 +1,120 @@
+"""Two nodes, a fibre with a mid-span and a second path beside it: the smallest network in which a fibre can be cut.
+
+The same mid-span as the lab's (docs/adr/0008): a bridge of two ports in a namespace of its own, where faults go in.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import count
+from types import TracebackType
+from typing import Literal, Self
+
+from lab.probe import Flow
+
+Mode = Literal["silent", "oneway", "carrier"]
+MODES: tuple[Mode, ...] = ("silent", "oneway", "carrier")
+SITE, CORE = "10.1.1.1", "10.0.1.1"
+"""Service addresses, on the nodes' loopbacks."""
+FIBRE_SITE, FIBRE_CORE = "10.64.1.2", "10.64.1.1"
+BACKUP_SITE, BACKUP_CORE = "10.66.1.2", "10.66.1.1"
+_number = count()
+
+
+def _names() -> dict[str, str]:
+    stem = f"llb{os.getpid()}x{next(_number)}"
+    return {node: f"{stem}-{node}" for node in ("site", "core", "mid")}
+
+
+@dataclass(slots=True)
+class Span:
+    """The network; use as a context manager."""
+
+    netns: dict[str, str] = field(default_factory=_names)
+
+    def __enter__(self) -> Self:
+        try:
+            self._build()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for name in self.netns.values():
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+    def _build(self) -> None:
+        for name in self.netns.values():
+            _run("ip", "netns", "add", name)
+        site, core, mid = (self.netns[n] for n in ("site", "core", "mid"))
+        _run("ip", "-n", site, "link", "add", "fibre", "type", "veth", "peer", "name", "to-site", "netns", mid)
+        _run("ip", "-n", core, "link", "add", "fibre", "type", "veth", "peer", "name", "to-core", "netns", mid)
+        _run("ip", "-n", site, "link", "add", "backup", "type", "veth", "peer", "name", "backup", "netns", core)
+        _run("ip", "-n", mid, "link", "add", "span", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
+        for port in ("to-site", "to-core"):
+            _run("ip", "-n", mid, "link", "set", port, "master", "span", "up")
+        _run("ip", "-n", mid, "link", "set", "span", "up")
+        for node, fibre, backup, service in (
+            (site, FIBRE_SITE, BACKUP_SITE, SITE),
+            (core, FIBRE_CORE, BACKUP_CORE, CORE),
+        ):
+            _run("ip", "-n", node, "address", "add", f"{service}/32", "dev", "lo")
+            _run("ip", "-n", node, "address", "add", f"{fibre}/30", "dev", "fibre")
+            _run("ip", "-n", node, "address", "add", f"{backup}/30", "dev", "backup")
+            for link in ("lo", "fibre", "backup"):
+                _run("ip", "-n", node, "link", "set", link, "up")
+        # The rules stand from the start, empty: a cut is then one element added, as fast as the lab's.
+        _run("ip", "netns", "exec", mid, "nft", _CUT_TABLE)
+
+    def cut(self, mode: Mode) -> None:
+        """Cut the fibre at its mid-span; one-way means that the site is no longer heard."""
+        match mode:
+            case "silent":
+                self._nft("add element netdev cut ports { to-site, to-core }")
+            case "oneway":
+                self._nft("add element netdev cut ports { to-site }")
+            case "carrier":
+                _run("ip", "-n", self.netns["mid"], "link", "set", "to-site", "down")
+
+    def repair(self) -> None:
+        """Undo every cut."""
+        self._nft("flush set netdev cut ports")
+        _run("ip", "-n", self.netns["mid"], "link", "set", "to-site", "up")
+
+    def flows(self) -> list[Flow]:
+        """Return both directions between the service addresses."""
+        site, core = (partial(spawn_in, self.netns[n]) for n in ("site", "core"))
+        return [
+            Flow("site_to_hub", site, core, SITE, CORE),
+            Flow("hub_to_site", core, site, CORE, SITE),
+        ]
+
+    def _nft(self, command: str) -> None:
+        _run("ip", "netns", "exec", self.netns["mid"], "nft", command)
+
+
+_CUT_TABLE = """table netdev cut {
+  set ports { type ifname; }
+  chain site { type filter hook ingress device to-site priority 0; iifname @ports drop; }
+  chain core { type filter hook ingress device to-core priority 0; iifname @ports drop; }
+}"""
+
+
+def spawn_in(netns: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
+    """Start a program in a named network namespace, with pipes."""
+    pipe = subprocess.PIPE
+    return subprocess.Popen(["ip", "netns", "exec", netns, *argv], stdin=pipe, stdout=pipe, stderr=pipe)
+
+
+def _run(*argv: str) -> None:
+    try:
+        subprocess.run(argv, check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        raise OSError(f"{' '.join(argv)}: {error.stderr.strip()}") from None
