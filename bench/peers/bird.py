@@ -60,7 +60,7 @@ def running(span: Span) -> Iterator[None]:
             for node, end in ends.items():
                 config = Path(folder, f"{node}.conf")
                 config.write_text(_CONFIG.format(**end))
-                argv = ["bird", "-f", "-c", config, "-s", config.with_suffix(".ctl")]
+                argv = ["bird", "-f", "-c", str(config), "-s", str(config.with_suffix(".ctl"))]
                 lease = ["ip", "netns", "exec", span.netns[node], "setpriv", "--pdeathsig", "KILL"]
                 daemons.append(subprocess.Popen([*lease, *argv], stderr=subprocess.DEVNULL))
             _wait_for_fibre(span)

@@ -1,0 +1,146 @@
+"""`lifeline drill`: list the drills, run one, score it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import signal
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from lifeline.i18n import _
+from noc.cli.output import ExitCode, VerbError, colour_wanted, emit_json, emit_table, json_option, narrate
+from noc.client import HubClient
+
+from ..lab import Lab
+from ..probe import ProbeLog
+from ..scorecard import render
+from . import fibre_cut
+from .record import SCHEMA, DrillReport, Verdict
+
+_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE}
+_SEEDS = 2**32
+
+
+@click.group(help=_("Run drills in the lab and score them."))
+def drill() -> None:
+    """Drills in the lab."""
+
+
+@drill.command("list", help=_("List the drills."))
+@json_option()
+def list_(*, as_json: bool) -> None:
+    """List the drills."""
+    if as_json:
+        emit_json("lifeline.drills/1", {"drills": [{"name": n, "objective": o} for n, o in _CATALOGUE.items()]})
+    else:
+        emit_table([_("Drill"), _("Objective")], [(name, _(text)) for name, text in _CATALOGUE.items()])
+
+
+@drill.group(help=_("Run one drill; the lab must be up, and is healed whatever happens."))
+def run() -> None:
+    """Run one drill."""
+
+
+@run.command(fibre_cut.NAME, help=_(fibre_cut.OBJECTIVE))
+@click.option("--mode", type=click.Choice(fibre_cut.MODES), default="silent", show_default=True,
+              help=_("Both directions go silent, one does, or the site also loses its carrier."))  # fmt: skip
+@click.option("--site", help=_("Site whose fibre is cut; drawn by the seed otherwise."))
+@click.option("--direction", type=click.Choice(fibre_cut.DIRECTIONS),
+              help=_("What a one-way cut silences; drawn by the seed otherwise."))  # fmt: skip
+@click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+@click.option("--target-ms", type=click.FloatRange(0), default=50, show_default=True,
+              help=_("Most that a direction may lose, and longest that the switch may take."))  # fmt: skip
+@click.option("--lab", "lab_name", default=None, help=_("Name of the lab."))
+@click.option("--logs", type=click.Path(file_okay=False, path_type=Path), help=_("Folder for the raw probe logs."))
+@json_option()
+def fibre_cut_(
+    *,
+    mode: str,
+    site: str | None,
+    direction: str | None,
+    seed: int | None,
+    target_ms: float,
+    lab_name: str | None,
+    logs: Path | None,
+    as_json: bool,
+) -> int:
+    """Run the fibre-cut drill."""
+    lab = open_lab(lab_name)
+    seed = random.randrange(_SEEDS) if seed is None else seed
+    try:
+        target, direction = fibre_cut.plan(lab.inventory, mode=mode, site=site, direction=direction, seed=seed)
+    except ValueError as error:
+        raise VerbError(str(error), ExitCode.USAGE) from None
+    report = run_fibre_cut(lab, target, mode, direction, seed, target_ms, logs)
+    if as_json:
+        emit_json(SCHEMA, report.to_json())
+    else:
+        show(report)
+    return ExitCode.OK if report.verdict is Verdict.PASS else ExitCode.ACTION_FAILED
+
+
+def open_lab(name: str | None) -> Lab:
+    """Return the lab that is up.
+
+    Raises:
+        VerbError: none of that name is up.
+    """
+    lab = Lab(name) if name else Lab()
+    if not lab.is_up():
+        raise VerbError(_("lab {name} is not up; run `lifeline lab up`").format(name=lab.name), ExitCode.UNREACHABLE)
+    return lab
+
+
+def run_fibre_cut(
+    lab: Lab,
+    target: fibre_cut.Target,
+    mode: str,
+    direction: str | None,
+    seed: int,
+    target_ms: float = 50,
+    logs: Path | None = None,
+) -> DrillReport:
+    """Run the drill against a lab's hub; narrate on stderr.
+
+    Raises:
+        HubUnreachableError: the hub does not answer; nothing was done.
+    """
+
+    async def drilled() -> tuple[DrillReport, Mapping[str, ProbeLog]]:
+        # A drill that is told to end heals first: both signals cancel it, and cancelling heals.
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        async with HubClient(lab.hub_url) as hub:
+            one = fibre_cut.FibreCut(
+                lab, hub, target, mode, direction, seed, fibre_cut.targets_for(lab.inventory, target, target_ms)
+            )
+            one.tell = lambda text: narrate(_STEPS[text]())
+            return await one.run(), one.logs
+
+    narrate(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
+    try:
+        report, raw = asyncio.run(drilled())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+        for name, log in raw.items():
+            log.save(logs / name)
+    return report
+
+
+def show(report: DrillReport) -> None:
+    """Write the scorecard to stdout."""
+    plain = not (sys.stdout.encoding or "").lower().startswith("utf")
+    click.echo(render(report.to_json(), colour=colour_wanted(sys.stdout), ascii_only=plain), nl=False)
+
+
+_STEPS = {
+    "cut": lambda: _("The fibre is cut; watching the switch"),
+    "repair": lambda: _("The fibre is repaired; waiting to restore"),
+}
