@@ -164,7 +164,7 @@ class Outbox:
             ]
 
         with self._lock:
-            return self._guarded(select)
+            return self._guarded(select, writes=False)
 
     def acknowledge(self, up_to_seq: int) -> int:
         """Forget all events numbered up to and including `up_to_seq`; return how many there were.
@@ -183,7 +183,7 @@ class Outbox:
     def __len__(self) -> int:
         """Return how many events wait for a hub."""
         with self._lock:
-            return self._guarded(lambda db: int(db.execute("SELECT count(*) FROM outbox").fetchone()[0]))
+            return self._guarded(lambda db: int(db.execute("SELECT count(*) FROM outbox").fetchone()[0]), writes=False)
 
     # ---------------------------------------------------------------- the file
 
@@ -230,7 +230,7 @@ class Outbox:
             self._db.close()
             self._db = None
 
-    def _guarded(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _guarded(self, work: Callable[[sqlite3.Connection], T], *, writes: bool = True) -> T:
         """Run `work` on the open file; a corrupt one is replaced first, a full disk becomes OutboxFullError."""
         if not self._opened:
             raise RuntimeError(f"outbox {self.path} is not open")
@@ -243,9 +243,9 @@ class Outbox:
                 log.error("outbox is full", path=str(self.path), error=str(error))  # noqa: TRY400 - expected, no trace
             self._full = True
             raise OutboxFullError(f"outbox {self.path}: {error}") from error
-        if self._full:
+        if self._full and writes:
+            self._full = False
             log.info("outbox has room again", path=str(self.path))
-        self._full = False
         return result
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], T]) -> T:

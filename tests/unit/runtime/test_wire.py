@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lifeline.model.records import Event, EventKind
+from lifeline.runtime import wire
+
+
+def event(seq: int) -> Event:
+    return Event("n/agent", "boot", seq, 7, EventKind.BFD, "link:a", {"state": "Up"})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Hello("n/agent", "boot", "site"),
+        wire.Events((event(1), event(3))),
+        wire.State("group:pg", {"selector": "working", "名": None}),
+        wire.Heartbeat(),
+    ],
+)
+def test_daemon_messages_survive_the_wire(message: wire.ClientMessage) -> None:
+    assert wire.decode_client(wire.encode(message)) == message
+
+
+@pytest.mark.parametrize("message", [wire.Welcome("noc-a"), wire.Ack(7), wire.Full(1.5), wire.Refused("no")])
+def test_hub_messages_survive_the_wire(message: wire.ServerMessage) -> None:
+    assert wire.decode_server(wire.encode(message)) == message
+
+
+def test_a_hub_message_of_a_later_version_is_ignored() -> None:
+    assert wire.decode_server('{"type":"command","id":1}') is None
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[]", "object with a 'type'"),
+        ('{"type":7}', "object with a 'type'"),
+        ('{"type":"dance"}', "unknown message type 'dance'"),
+        ('{"type":"hello"}', "hello without 'node'"),
+        ('{"type":"hello","node":1}', "'node' is 1"),
+        ('{"type":"hello","node":"n","boot_id":"b","site":"s","version":true}', "'version' is True"),
+        ('{"type":"events","events":[]}', "0 in one message"),
+        ('{"type":"events","events":[7]}', "every event must be an object"),
+        ('{"type":"events","events":[{}]}', "event without 'node'"),
+        (json.dumps({"type": "events", "events": [event(2).to_json(), event(2).to_json()]}), "order of their seq"),
+        (json.dumps({"type": "events", "events": [event(i).to_json() for i in range(300)]}), "300 in one message"),
+        (json.dumps({"type": "events", "events": [event(2).to_json() | {"kind": "x"}]}), "'x' is not a valid"),
+        ('{"type":"state","subject":"x","body":[]}', "'body' is \\[\\]"),
+    ],
+)
+def test_nonsense_from_a_daemon_is_named(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        wire.decode_client(text)
+
+
+@given(st.text())
+def test_any_text_is_a_message_or_a_value_error(text: str) -> None:
+    for decode in (wire.decode_client, wire.decode_server):
+        try:
+            decode(text)
+        except ValueError:
+            continue
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=30))
+def test_an_acknowledgement_never_covers_a_batch_that_was_refused(steps: list[tuple[int, bool]]) -> None:
+    """Batches of one are streamed, the disk is full now and then, and the daemon rewinds some time later."""
+    intake = wire.Intake()
+    kept: set[int] = set()
+    acknowledged = 0
+    next_seq = 1
+    for rewind_after, full in steps:
+        for _ in range(rewind_after):
+            if not intake.admits(next_seq):
+                pass
+            elif full:
+                intake.refused(next_seq)
+            else:
+                kept.add(next_seq)
+                acknowledged = next_seq
+            next_seq += 1
+        assert kept.issuperset(range(1, acknowledged + 1))
+        next_seq = acknowledged + 1
