@@ -107,10 +107,8 @@ _SIGNAL_FAIL: Final[Transitions] = {
     (State.UNAVAILABLE, Input.SF_W): (State.PROTECTING_FAILURE, Selector.PROTECTION),
     (State.UNAVAILABLE, Input.SF_P): (State.UNAVAILABLE, None),
     (State.UNAVAILABLE, Input.SF_WP): (State.NO_PATH, None),
-    (State.PROTECTING_FAILURE, Input.UNKNOWN): (
-        State.START_WORKING,
-        Selector.WORKING,
-    ),  # protection never proved itself
+    # Protection was taken untried and has not proved itself: working, which now works, is the better choice.
+    (State.PROTECTING_FAILURE, Input.UNKNOWN): (State.START_WORKING, Selector.WORKING),
     (State.PROTECTING_FAILURE, Input.SF_W): (State.PROTECTING_FAILURE, None),
     (State.PROTECTING_FAILURE, Input.SF_P): (State.UNAVAILABLE, Selector.WORKING),
     (State.PROTECTING_FAILURE, Input.SF_WP): (State.NO_PATH, None),
