@@ -1,0 +1,143 @@
+"""Renders the transition tables as Markdown and Mermaid, and keeps the manual's pages equal to the code.
+
+Run `python -m failover.tables docs/guide` after changing a table; a test compares the committed pages with the tables.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Final
+
+from .core import bfd, protection
+from .core.packet import Diagnostic, State
+
+Edges = Iterable[tuple[str, str, str]]
+"""(from, to, label) of each transition."""
+
+
+def bfd_table() -> str:
+    """Return RFC 5880's state machine as a Markdown table: own state by what is received."""
+
+    def cell(before: State, after: State, diagnostic: Diagnostic | None) -> str:
+        told = f", diagnostic {diagnostic.value}" if diagnostic is not None else ""
+        return "." if after is before and not told else after.text + told
+
+    head = ["State", *(f"{received.text} received" for received in State), "Detection Time expired"]
+    rows = [
+        [
+            f"**{own.text}**",
+            *(cell(own, *bfd.TRANSITIONS[own, received]) for received in State),
+            cell(own, *bfd.DETECTION_EXPIRED[own]),
+        ]
+        for own in State
+    ]
+    return _table(head, rows)
+
+
+def bfd_diagram() -> str:
+    """Return RFC 5880's state machine as a Mermaid diagram."""
+    edges = [(own.text, after.text, received.text) for (own, received), (after, _) in bfd.TRANSITIONS.items()]
+    edges += [(own.text, after.text, "silence") for own, (after, _) in bfd.DETECTION_EXPIRED.items()]
+    orders = [(s.text, State.ADMIN_DOWN.text, "admin_down") for s in State]
+    orders += [(State.ADMIN_DOWN.text, State.DOWN.text, "admin_up")]
+    return _diagram(edges + orders, start=[State.DOWN.text])
+
+
+def poll_table() -> str:
+    """Return the Poll Sequence as a Markdown table."""
+    rows = [
+        [f"**{poll.value}**", *(_moved(poll, bfd.POLL_TRANSITIONS[poll, what]) for what in bfd.PollInput)]
+        for poll in bfd.Poll
+    ]
+    return _table(["Poll Sequence", *(what.value for what in bfd.PollInput)], rows)
+
+
+def protection_table(transitions: protection.Transitions) -> str:
+    """Return a protection table as Markdown: state by input; states that the mode never enters are left out."""
+    head = ["State", "Request", *(what.value for what in protection.Input)]
+    rows = [
+        [
+            f"**{state.value}**",
+            protection.REQUESTS[state].value,
+            *(_protection_cell(transitions, state, what) for what in protection.Input),
+        ]
+        for state in protection.State
+        if any(known is state for known, _ in transitions)
+    ]
+    return _table(head, rows)
+
+
+def _protection_cell(transitions: protection.Transitions, state: protection.State, what: protection.Input) -> str:
+    if (state, what) not in transitions:
+        return ""
+    after, selector = transitions[state, what]
+    return _moved(state, after) + (f", select {selector}" if selector else "")
+
+
+def protection_diagram(transitions: protection.Transitions) -> str:
+    """Return a protection table as a Mermaid diagram."""
+    edges = [(state.value, after.value, what.name) for (state, what), (after, _) in transitions.items()]
+    start = [protection.State.START_WORKING.value, protection.State.START_PROTECTION.value]
+    return _diagram(edges, start)
+
+
+def _moved(before: Enum, after: Enum) -> str:
+    return "." if after is before else str(after.value)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _diagram(edges: Edges, start: Iterable[str]) -> str:
+    """Draw each pair of states as one arrow with all its labels; what leads nowhere is not drawn."""
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for before, after, label in edges:
+        if before != after:
+            arrows.setdefault((before, after), []).append(label)
+    names = dict.fromkeys(name for pair in arrows for name in pair)
+    ids = {name: name.replace(" ", "") for name in names}
+    lines = ["```mermaid", "stateDiagram-v2"]
+    lines += [f'    state "{name}" as {ids[name]}' for name in names if ids[name] != name]
+    lines += [f"    [*] --> {ids[name]}" for name in start]
+    lines += [f"    {ids[a]} --> {ids[b]}: {', '.join(labels)}" for (a, b), labels in arrows.items()]
+    return "\n".join([*lines, "```"])
+
+
+SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
+    "bfd-table": bfd_table,
+    "bfd-diagram": bfd_diagram,
+    "poll-table": poll_table,
+    "revertive-table": lambda: protection_table(protection.REVERTIVE),
+    "revertive-diagram": lambda: protection_diagram(protection.REVERTIVE),
+    "non-revertive-table": lambda: protection_table(protection.NON_REVERTIVE),
+    "non-revertive-diagram": lambda: protection_diagram(protection.NON_REVERTIVE),
+}
+PAGES: Final = ("bfd.md", "protection.md")
+
+_SECTION: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rendered(page: str) -> str:
+    """Return a page's text with every generated section written anew.
+
+    Raises:
+        KeyError: the page asks for a section that does not exist.
+    """
+    return _SECTION.sub(lambda found: f"{found[1]}\n{SECTIONS[found['name']]()}\n\n{found[3]}", page)
+
+
+def main(directory: Path) -> None:
+    """Write the generated sections of the pages in a directory."""
+    for name in PAGES:
+        page = directory / name
+        page.write_text(rendered(page.read_text("utf-8")), "utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
