@@ -7,22 +7,91 @@ sites, a group's paths) are checked by `lifeline.config`, which knows the positi
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
-from typing import Annotated, Literal
+from ipaddress import (
+    IPv4Address,
+    IPv4Interface,
+    IPv4Network,
+    IPv6Address,
+    IPv6Interface,
+    IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic.dataclasses import dataclass
 
-_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True)
+_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]
+
+def _parser(parse: Callable[[str], Any], accepted: tuple[type, ...], expected: str, *, slash: bool) -> PlainValidator:
+    """Return a validator of text (or of a value parsed already) that says in words what was expected."""
+
+    def validate(value: object) -> Any:
+        if isinstance(value, accepted):
+            return value
+        # ipaddress would take a number for an address, a bare address for a network, and a zone for part of a plan.
+        if not isinstance(value, str) or "%" in value or slash is not ("/" in value):
+            raise ValueError(f"must be {expected}")
+        try:
+            return parse(value)
+        except ValueError as error:
+            detail = ": host bits are set" if "host bits" in str(error) else ""
+            raise ValueError(f"must be {expected}{detail}") from None
+
+    return PlainValidator(validate)
+
+
+def _host_of_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
+    """Refuse a subnet's own address and its broadcast address; /31 (RFC 3021), /127 and host routes have neither."""
+    subnet = value.network
+    if value.version == 4 and subnet.prefixlen < 31 and value.ip in {subnet.network_address, subnet.broadcast_address}:
+        raise ValueError(f"must be a host of {subnet}")
+    return value
+
+
+_SERIALIZED = PlainSerializer(str, when_used="json")
+
+ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+INTERFACE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
+
+Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 """An identifier: lower-case letters, digits and hyphens, at most 63 characters, as in a DNS label."""
 
-Address = IPv4Address | IPv6Address
-Interface = IPv4Interface | IPv6Interface
-Network = IPv4Network | IPv6Network
-PositiveMs = Annotated[int, Field(gt=0, le=3_600_000)]
+Address = Annotated[
+    IPv4Address | IPv6Address,
+    _parser(ip_address, (IPv4Address, IPv6Address), "an IP address such as 10.0.0.1", slash=False),
+    _SERIALIZED,
+    WithJsonSchema({"type": "string", "examples": ["10.0.0.1"]}),
+]
+Interface = Annotated[
+    IPv4Interface | IPv6Interface,
+    _parser(
+        ip_interface, (IPv4Interface, IPv6Interface), "an address and prefix length such as 10.0.0.1/30", slash=True
+    ),
+    AfterValidator(_host_of_subnet),
+    _SERIALIZED,
+    WithJsonSchema({"type": "string", "examples": ["10.0.0.1/30"]}),
+]
+Network = Annotated[
+    IPv4Network | IPv6Network,
+    _parser(ip_network, (IPv4Network, IPv6Network), "a network such as 10.1.11.0/24", slash=True),
+    _SERIALIZED,
+    WithJsonSchema({"type": "string", "examples": ["10.1.11.0/24"]}),
+]
 
 
 class SiteKind(StrEnum):
@@ -79,20 +148,35 @@ class TimeSourceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class District:
-    """An administrative district."""
+    """An administrative district; coverage is judged by district."""
 
     name: str
+    """Name in English."""
     name_zh: str = ""
+    """Name in Chinese; the English one where empty."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class SecretRef:
     """Where a secret is kept; never the secret itself. Exactly one of the two."""
 
-    env: str | None = None
+    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     """Name of an environment variable."""
-    file: str | None = None
+    file: Annotated[str, StringConstraints(min_length=1)] | None = None
     """Path of a file readable by the daemon's user only."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_inline(cls, value: Any) -> Any:
+        if isinstance(value, str | int | float):
+            raise ValueError("a secret never stands in the inventory; write {env: NAME} or {file: PATH}")
+        return value
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if (self.env is None) is (self.file is None):
+            raise ValueError("needs exactly one of 'env' and 'file'")
+        return self
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -100,21 +184,35 @@ class Credential:
     """How to log in to devices, by reference."""
 
     kind: Literal["snmp-v2c", "snmp-v3", "ssh", "token", "bfd-sha1"]
+    """What the secret opens."""
     secret: SecretRef
     """Community, authentication password, SSH password, token or key."""
     user: str | None = None
+    """User name; SNMPv3 and SSH need one."""
     privacy_secret: SecretRef | None = None
     """SNMPv3 privacy password; authPriv needs it."""
+
+    @model_validator(mode="after")
+    def _fits_kind(self) -> Self:
+        if self.kind in {"snmp-v3", "ssh"} and not self.user:
+            raise ValueError(f"{self.kind} needs 'user'")
+        if self.privacy_secret is not None and self.kind != "snmp-v3":
+            raise ValueError("only snmp-v3 has a 'privacy_secret'")
+        return self
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
 class Device:
-    """A thing with an address at a site."""
+    """A thing at a site that can be asked how it is."""
 
     kind: DeviceKind
+    """What it is."""
     address: Address | None = None
+    """Where it is asked; a device without an address is only listed."""
     profile: str | None = None
+    """Make and model profile; the kind's default where empty."""
     credential: Id | None = None
+    """The credential that opens it."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -122,7 +220,9 @@ class UtilityFeed:
     """An external supply."""
 
     rated_kw: Annotated[float, Field(gt=0)]
+    """Real power it may deliver, kW."""
     substation: str = ""
+    """The substation behind it: feeds from one substation fail together."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -130,9 +230,13 @@ class Generator:
     """A standby generator set with its own tank."""
 
     rated_kw: Annotated[float, Field(gt=0)]
+    """Standby rating, kW."""
     tank_l: Annotated[float, Field(ge=0)]
+    """Tank volume, litres."""
     usable_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Share of the tank above the suction pipe."""
     burn_l_per_h_full_load: Annotated[float, Field(gt=0)] | None = None
+    """Fuel burnt at full load, litres per hour, from the data sheet."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -140,9 +244,19 @@ class Ups:
     """A UPS group of equal modules."""
 
     module_kw: Annotated[float, Field(gt=0)]
+    """Rating of one module, kW."""
     modules: Annotated[int, Field(ge=1)] = 1
+    """Modules installed."""
     modules_needed: Annotated[int, Field(ge=1)] = 1
+    """Modules that the design load needs; the others are the redundancy."""
     battery_kwh: Annotated[float, Field(ge=0)] = 0.0
+    """Energy of the battery when new, kWh."""
+
+    @model_validator(mode="after")
+    def _enough_modules(self) -> Self:
+        if self.modules_needed > self.modules:
+            raise ValueError(f"needs {self.modules_needed} modules but has {self.modules}")
+        return self
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -150,10 +264,15 @@ class PowerPlant:
     """A site's power: what feeds it, what bridges, what it must reach alone."""
 
     target_autonomy_h: Annotated[float, Field(gt=0)]
+    """Hours it must last alone; the plan asks 72 of a wired core room and 8 of an 800 MHz core room."""
     design_load_kw: Annotated[float, Field(gt=0)]
+    """Load it was designed for, kW."""
     feeds: dict[Id, UtilityFeed] = Field(default_factory=dict)
+    """External supplies by id."""
     generators: dict[Id, Generator] = Field(default_factory=dict)
+    """Standby generator sets by id."""
     ups: dict[Id, Ups] = Field(default_factory=dict)
+    """UPS groups by id."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -161,8 +280,11 @@ class TimeSource:
     """A source of time at a site."""
 
     kind: TimeSourceKind
+    """Where the time comes from."""
     address: Address | None = None
+    """Where it is asked."""
     device: Id | None = None
+    """The device of this site that receives it."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -170,16 +292,23 @@ class Site:
     """A place that must keep talking."""
 
     kind: SiteKind
+    """What it is to the plan."""
     name: str
+    """Name in English."""
     name_zh: str = ""
+    """Name in Chinese; the English one where empty."""
     district: Id | None = None
+    """The district it covers."""
     prefixes: list[Network] = Field(default_factory=list)
     """Networks that live at this site; no two sites' prefixes may overlap."""
     agent: bool = False
     """Whether a lifeline agent runs here: its silence is then an alarm."""
     devices: dict[Id, Device] = Field(default_factory=dict)
+    """Devices by id."""
     power: PowerPlant | None = None
+    """Its power, where known."""
     time_sources: dict[Id, TimeSource] = Field(default_factory=dict)
+    """Time sources by id."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -187,7 +316,9 @@ class SharedRiskGroup:
     """What fails together: a duct, a bridge, a building entry."""
 
     name: str
+    """Name in English."""
     name_zh: str = ""
+    """Name in Chinese; the English one where empty."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -195,8 +326,9 @@ class BfdTimers:
     """RFC 5880 asynchronous-mode timers of both ends of a link; RFC 7419 lists the common intervals."""
 
     interval_ms: Annotated[int, Field(ge=3, le=60_000)]
-    """Desired Min TX and Required Min RX Interval."""
+    """Desired Min TX and Required Min RX Interval, ms."""
     detect_mult: Annotated[int, Field(ge=1, le=255)] = 3
+    """Packets missed in a row before the path counts as down."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -204,7 +336,8 @@ class LinkEnd:
     """One end of a link."""
 
     site: Id
-    interface: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,15}$")]
+    """The site it stands at."""
+    interface: Annotated[str, StringConstraints(pattern=INTERFACE_PATTERN)]
     """The kernel's interface name, at most 15 characters."""
     address: Interface
     """The interface's address with prefix length; the other end's address is the next hop."""
@@ -215,8 +348,11 @@ class Link:
     """A path between two sites as IP sees it: one hop, whatever media segments carry it."""
 
     media: Media
+    """What carries it."""
     a: LinkEnd
+    """One end; by habit the one farther from the core."""
     b: LinkEnd
+    """The other end."""
     srgs: list[Id] = Field(default_factory=list)
     """Shared-risk groups this link runs through."""
     via: list[Id] = Field(default_factory=list)
@@ -224,6 +360,7 @@ class Link:
     bfd: BfdTimers | None = None
     """Continuity check; a link that belongs to a protection group needs it."""
     capacity_kbps: Annotated[int, Field(gt=0)] | None = None
+    """What it carries in each direction, kbit/s."""
 
     def end_at(self, site: str) -> LinkEnd | None:
         """Return the link's end at a site, or None."""
@@ -238,18 +375,21 @@ class Link:
 class ProtectionGroup:
     """Linear 1:1 bidirectional protection (ITU-T G.8031) between the two sites that both links join.
 
-    Traffic to the far site's `prefixes` (or those listed per end) follows the selector.
+    Traffic to the networks in `prefixes` follows the selector.
     """
 
     working: Id
+    """The link that carries traffic while it is sound."""
     protection: Id
+    """The link that carries traffic when the working one has failed."""
     prefixes: dict[Id, list[Network]]
-    """Per site: the networks that the site reaches through this group."""
+    """Per site, for both sites: the networks that the site reaches through this group."""
     revertive: bool = True
+    """Whether traffic goes back to the working link once it is sound again."""
     wtr_ms: Annotated[int, Field(ge=0, le=720_000)] = 300_000
-    """Wait to restore; G.8031 11.13: 5 to 12 minutes in service, 0 allowed in labs."""
+    """Wait to restore, ms; G.8031 11.13: 5 to 12 minutes in service, 0 allowed in labs."""
     hold_off_ms: Annotated[int, Field(ge=0, le=10_000, multiple_of=100)] = 0
-    """G.8031 11.12: 0 to 10 s in steps of 100 ms."""
+    """Hold-off, ms; G.8031 11.12: 0 to 10 s in steps of 100 ms."""
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
@@ -259,11 +399,17 @@ class Inventory:
     lifeline: Literal[1]
     """Format version."""
     districts: dict[Id, District] = Field(default_factory=dict)
+    """Administrative districts by id."""
     credentials: dict[Id, Credential] = Field(default_factory=dict)
+    """Ways to log in to devices by id; secrets by reference only."""
     sites: dict[Id, Site] = Field(default_factory=dict)
+    """Sites by id."""
     srgs: dict[Id, SharedRiskGroup] = Field(default_factory=dict)
+    """Shared-risk groups by id."""
     links: dict[Id, Link] = Field(default_factory=dict)
+    """Links by id."""
     protection_groups: dict[Id, ProtectionGroup] = Field(default_factory=dict)
+    """Protection groups by id."""
 
     def groups_at(self, site: str) -> dict[str, ProtectionGroup]:
         """Return the protection groups with an end at a site."""
