@@ -1,0 +1,367 @@
+"""The loop: wait, drain, judge, act, report. In this order, so that lateness of ours is never taken for a dead path.
+
+One thread, one wait. An epoll of all sockets is itself waited for by select(), whose timeout has microseconds where
+epoll's has milliseconds. What must be fast (BFD, loss of light, the switch) happens straight in the loop's passes;
+everything that can wait a moment (new interfaces, addresses, repair of routes) is one convergent `_refresh`.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path as FilePath
+from types import FrameType
+from typing import Any
+
+from lifeline import clock
+
+from ..core.bfd import Diagnostic, Effect, Send, SignalFail, StateChanged
+from ..core.packet import BfdPacketError, ControlPacket
+from ..core.protection import Select, Selector
+from ..core.protection import StateChanged as GroupStateChanged
+from ..io import rtnetlink
+from ..io.bfd_socket import TTL, Receiver
+from ..io.fastpath_ipc import ReportServer
+from ..io.netlink import Monitor, NetlinkError
+from ..plan import FastPathPlan
+from .group import Effects, GroupEnd
+from .interfaces import Interfaces
+from .narration import say
+from .path import Path
+from .routes import Routes
+from .stats import Stats
+
+LATE_S = 0.002
+"""Being woken this much after the detection deadline is our fault, and gives the other end one interval of grace."""
+TICK_S = 1.0
+AUDIT_TICKS = 10
+FAREWELLS = 3
+FAREWELL_GAP_S = 0.01
+
+
+class FastPath:
+    """All sessions and protection groups of one site."""
+
+    def __init__(self, plan: FastPathPlan, run: FilePath) -> None:
+        """Open what is needed and take over what stands in the kernel.
+
+        Raises:
+            AlreadyRunningError: another fast path listens in `run`.
+            OSError: netlink or the socket in `run` cannot be opened.
+        """
+        now = clock.monotonic_s()
+        self.plan = plan
+        self.stats = Stats()
+        self.reports = ReportServer(run / "fastpath.sock")
+        self._pending: list[tuple[str, str, dict[str, Any], float, int]] = []
+        self._stopping = False
+        self._unsettled = False
+        self._ticks = 0
+        self._next_tick = now + TICK_S
+
+        self._interfaces = Interfaces()
+        self._monitor = Monitor()  # before the first dump, so that nothing falls between
+        self._routes = Routes(plan, self._interfaces.index_of)
+        self._receivers: dict[tuple[str, int], tuple[int, Receiver]] = {}
+        self.paths = {session.link: Path(session, now) for session in plan.sessions}
+        self._by_discriminator = {path.plan.discriminator: path for path in self.paths.values()}
+        self._by_address = {(p.plan.interface, p.plan.remote): p for p in self.paths.values()}
+        self.groups = [
+            GroupEnd(group, plan.site, self.paths[group.working], self.paths[group.protection], self._routes)
+            for group in plan.groups
+        ]
+        self._groups_of = {
+            link: [g for g in self.groups if link in {g.plan.working, g.plan.protection}] for link in self.paths
+        }
+        self._epoll = select.epoll()
+        self._readers: dict[int, Callable[[], None]] = {}
+        self._watch(self._monitor.fileno(), self._read_news)
+        self._watch(self.reports.fileno(), self._read_clients)
+        self._adopt(now)
+
+    # ------------------------------------------------------------ life
+
+    def run(self) -> None:
+        """Work until SIGTERM or SIGINT; then tell the other ends, and leave the routes as they are."""
+        self._catch_signals()
+        while not self._stopping:
+            wait = max(0.0, self._deadline() - clock.monotonic_s())
+            select.select([self._epoll], [], [], wait)
+            self._pass()
+        self._bid_farewell()
+
+    def _pass(self) -> None:
+        now = clock.monotonic_s()  # before draining: all that came until now is drained before it is missed
+        for fd, _events in self._epoll.poll(0):
+            if reader := self._readers.get(fd):
+                reader()
+        for path in self.paths.values():
+            if path.deadline <= now:
+                self._expire(path, now)
+        for group in self.groups:
+            if (deadline := group.deadline()) is not None and deadline <= now:
+                self._act(group, group.handle_timer(now), now)
+        if self._pending:
+            self._flush()
+        if self._next_tick <= now:
+            self._tick(now)
+
+    def _deadline(self) -> float:
+        deadline = self._next_tick
+        for path in self.paths.values():
+            deadline = min(deadline, path.deadline)
+        for group in self.groups:
+            if (due := group.deadline()) is not None:
+                deadline = min(deadline, due)
+        return deadline
+
+    def _catch_signals(self) -> None:
+        ours, theirs = socket.socketpair()
+        for end in (ours, theirs):
+            end.setblocking(False)
+        signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
+        self._wakeup = (ours, theirs)
+        self._watch(ours.fileno(), lambda: None)  # never read: the loop ends
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._stopping = True
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+
+    def _bid_farewell(self) -> None:
+        """Say AdminDown, more than once because a packet may be lost (RFC 5880 6.8.16); the routes stay."""
+        for path in self.paths.values():
+            self._apply(path, path.session.admin_down(clock.monotonic_s()))
+        for _ in range(FAREWELLS - 1):
+            select.select([], [], [], FAREWELL_GAP_S)
+            for path in self.paths.values():
+                path.repeat()
+        self._flush()
+        self.reports.close()
+        say("info", "fast path stopped, routes stay as they are")
+
+    # ------------------------------------------------------------ time
+
+    def _expire(self, path: Path, now: float) -> None:
+        lateness = now - path.deadline
+        silent_since = path.session.detection_deadline
+        if silent_since is not None and now - silent_since > LATE_S:
+            self.stats.graces += path.session.grace(path.plan.interval_us / 1e6, now)
+        self.stats.woke_late(lateness, LATE_S)
+        self._apply(path, path.session.handle_timer(now))
+
+    def _tick(self, now: float) -> None:
+        self._ticks += 1
+        self._next_tick = now + TICK_S
+        if self._ticks % AUDIT_TICKS == 0:
+            self._audit()
+        if self._unsettled or any(group.dirty for group in self.groups):
+            self._refresh()
+            self._flush()
+        self.reports.snapshot(self.snapshot(), now, clock.wall_ns())
+
+    # ------------------------------------------------------------ packets
+
+    def _read_packets(self, interface: str, receiver: Receiver) -> None:
+        try:
+            for datagram in receiver.drain():
+                try:
+                    packet = ControlPacket.decode(datagram.payload)
+                except BfdPacketError as error:
+                    self.stats.refuse(str(error))
+                    continue
+                path = self._path_of(packet, interface, datagram.source)
+                if path is None or datagram.ttl != TTL:
+                    self.stats.refuse("no such session" if path is None else f"TTL {datagram.ttl}, must be {TTL}")
+                    continue
+                path.received += 1
+                self._apply(path, path.session.receive(packet, datagram.received_at))
+        except OSError as error:  # the interface went away under the socket
+            self.stats.refuse(f"{interface}: {error.strerror}")
+            self._unsettled = True
+
+    def _path_of(self, packet: ControlPacket, interface: str, source: str) -> Path | None:
+        """Find the session of a packet (RFC 5880 6.8.6), which must come from the other end, by its own link."""
+        path = self._by_address.get((interface, source))
+        if packet.your_discriminator and path is not self._by_discriminator.get(packet.your_discriminator):
+            return None
+        return path
+
+    # ------------------------------------------------------------ judgement and action
+
+    def _apply(self, path: Path, effects: tuple[Effect, ...]) -> None:
+        """Carry out a session's effects, most urgent first as they come."""
+        if any(isinstance(effect, StateChanged) for effect in effects):
+            path.since_ns = clock.wall_ns()
+        for effect in effects:
+            if isinstance(effect, Send):
+                path.transmit(effect.packet)
+            elif isinstance(effect, SignalFail):
+                for group in self._groups_of[path.plan.link]:
+                    self._act(group, group.signal(path, effect), effect.at)
+            else:
+                self._report_session(path, effect)
+        path.deadline = path.session.next_deadline()
+
+    def _act(self, group: GroupEnd, effects: Effects, now: float) -> None:
+        """Carry out a group's effects: the switch at once, its report when all switches of this pass are done."""
+        for effect in effects:
+            if isinstance(effect, Select):
+                group.switch(effect.selector)
+        if any(isinstance(effect, Select | GroupStateChanged) for effect in effects):
+            self._report("protection", f"group:{group.plan.id}", group.body(), now)
+
+    def _report_session(self, path: Path, change: StateChanged) -> None:
+        body = {
+            "site": self.plan.site,
+            "state": change.state.text,
+            "previous": change.previous.text,
+            "diag": Diagnostic(change.diagnostic).text,
+            "remote_state": change.remote_state.text,
+            "remote_diag": Diagnostic(change.remote_diagnostic).text,
+            "path": path.body(),
+        }
+        self._report("bfd", f"link:{path.plan.link}", body, change.at)
+
+    def _report(self, kind: str, subject: str, body: dict[str, Any], at: float) -> None:
+        wall_ns = clock.wall_ns() - int((clock.monotonic_s() - at) * 1e9)
+        self._pending.append((kind, subject, body, at, wall_ns))
+
+    def _flush(self) -> None:
+        pending, self._pending = self._pending, []
+        for report in pending:
+            self.reports.publish(*report)
+
+    # ------------------------------------------------------------ the kernel's news
+
+    def _read_news(self) -> None:
+        try:
+            for kind, content in self._monitor.drain():
+                self._hear(kind, content)
+        except NetlinkError:
+            self._refresh(reload=True)
+        else:
+            if self._unsettled:
+                self._refresh()
+
+    def _hear(self, kind: int, content: rtnetlink.Parsed) -> None:
+        if isinstance(content, rtnetlink.Link):
+            if kind == rtnetlink.RTM_DELLINK:
+                self._interfaces.removed(content)
+            else:
+                self._interfaces.changed(content)
+            self._look_at_interfaces()
+        elif isinstance(content, rtnetlink.Address):
+            self._unsettled = True
+        elif isinstance(content, rtnetlink.Nexthop) and kind == rtnetlink.RTM_DELNEXTHOP:
+            for group in self.groups:
+                if group.plan.nexthop_id == content.id:
+                    group.dirty = self._unsettled = True
+
+    def _look_at_interfaces(self) -> None:
+        """Tell each path of its interface; loss of light acts at once."""
+        now = clock.monotonic_s()
+        for path in self.paths.values():
+            link = self._interfaces.find(path.plan.interface)
+            had_light = path.carrier
+            if not path.interface_is(link.index if link else None, carrier=bool(link and link.carrier)):
+                continue
+            if not path.carrier:
+                self._apply(path, path.session.path_failed(Diagnostic.PATH_DOWN, now))
+            for group in self._groups_of[path.plan.link]:
+                group.dirty |= bool(path.carrier and not had_light)
+            self._unsettled = True
+
+    def _refresh(self, *, reload: bool = False) -> None:
+        """Bring sockets and routes in line with interfaces and addresses, as far as it goes; try again each tick."""
+        if reload:
+            self._interfaces.load(self._routes.socket)
+            self._look_at_interfaces()
+        self._routes.choose_sources(self._routes.socket.addresses(), self._interfaces.by_index)
+        changed = self._routes.rebuild()
+        settled = self._open_receivers()
+        for path in self.paths.values():
+            settled &= path.open()
+        for group in self.groups:
+            if group.dirty or group.plan.id in changed:
+                group.repair()
+        self._unsettled = not settled
+
+    def _open_receivers(self) -> bool:
+        """Hear BFD on each interface that exists; return whether all do."""
+        wanted = {(path.plan.interface, path.plan.version): path for path in self.paths.values()}
+        for (interface, version), path in wanted.items():
+            standing = self._receivers.get((interface, version))
+            if standing and standing[0] == path.index:
+                continue
+            if standing:
+                self._forget_receiver(interface, version)
+            if path.index is None:
+                continue
+            try:
+                receiver = Receiver(version, interface)
+            except OSError as error:
+                path.trouble = f"UDP port 3784 on {interface}: {error.strerror}"
+                continue
+            self._receivers[interface, version] = (path.index, receiver)
+            self._watch(receiver.fileno(), partial(self._read_packets, interface, receiver))
+        return len(self._receivers) == len(wanted)
+
+    def _forget_receiver(self, interface: str, version: int) -> None:
+        _index, receiver = self._receivers.pop((interface, version))
+        self._epoll.unregister(receiver.fileno())
+        del self._readers[receiver.fileno()]
+        receiver.close()
+
+    def _audit(self) -> None:
+        wrong = self._routes.audit({group.plan.id: group.selector for group in self.groups})
+        for group in self.groups:
+            group.dirty |= group.plan.id in wrong
+
+    def _adopt(self, now: float) -> None:
+        """Go on with the selection that stands in the kernel; put in place only what is missing."""
+        self._interfaces.load(self._routes.socket)
+        self._routes.choose_sources(self._routes.socket.addresses(), self._interfaces.by_index)
+        self._routes.rebuild()
+        standing = self._routes.adopted()
+        for group in self.groups:
+            group.start(standing.get(group.plan.id, Selector.WORKING), now)
+        self._audit()
+        adopted = {group.plan.id: group.selector.value for group in self.groups if not group.dirty}
+        self._look_at_interfaces()
+        self._refresh()
+        self._flush()
+        say("info", "fast path started", site=self.plan.site, sessions=len(self.paths), adopted=adopted)
+
+    # ------------------------------------------------------------ sockets and snapshots
+
+    def _watch(self, fd: int, reader: Callable[[], None]) -> None:
+        self._readers[fd] = reader
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def _read_clients(self) -> None:
+        if self.reports.serve():
+            now = clock.monotonic_s()
+            self.reports.snapshot(self.snapshot(), now, clock.wall_ns())
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the present state of everything, for the agent."""
+        return {
+            "site": self.plan.site,
+            "pid": os.getpid(),
+            "paths": [path.body() for path in self.paths.values()],
+            "groups": [group.body() for group in self.groups],
+            "stats": self.stats.body()
+            | {
+                "sent": sum(path.sent for path in self.paths.values()),
+                "unsent": sum(path.unsent for path in self.paths.values()),
+                "received": sum(path.received for path in self.paths.values()),
+                "reports_unacknowledged": self.reports.unacknowledged,
+                "reports_dropped": self.reports.dropped,
+            },
+        }

@@ -1,0 +1,117 @@
+"""One end of a link: its interface, its sending socket and its BFD session."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from lifeline import clock
+
+from ..core.bfd import Session, SessionConfig
+from ..core.packet import ControlPacket
+from ..io.bfd_socket import Sender
+from ..plan import SessionPlan
+
+
+class Path:
+    """One end of a link.
+
+    Attributes:
+        deadline: when the session next wants `handle_timer`; kept here because the loop asks often.
+        carrier: light on the interface; None while there is no such interface.
+        trouble: why packets cannot be sent, empty when they can.
+        since_ns: wall time of the session's last change of state.
+    """
+
+    def __init__(self, plan: SessionPlan, now: float) -> None:
+        self.plan = plan
+        self.index: int | None = None
+        self.carrier: bool | None = None
+        self.trouble = f"there is no interface {plan.interface}"
+        self.since_ns = clock.wall_ns()
+        self.sent = self.unsent = self.received = 0
+        self._sender: Sender | None = None
+        self._packet: ControlPacket | None = None
+        self._payload = b""
+        self.session = Session(
+            SessionConfig(
+                local_discriminator=plan.discriminator,
+                desired_min_tx_us=plan.interval_us,
+                required_min_rx_us=plan.interval_us,
+                detect_mult=plan.detect_mult,
+            ),
+            now,
+            random.random,
+        )
+        self.deadline = self.session.next_deadline()
+
+    def interface_is(self, index: int | None, *, carrier: bool) -> bool:
+        """Learn of the interface (index None: it is gone); return whether anything changed."""
+        light = None if index is None else carrier
+        if (index, light) == (self.index, self.carrier):
+            return False
+        if index != self.index:  # gone, or made anew under its old name: the socket belongs to the old one
+            self.close()
+            self.trouble = "" if index is not None else f"there is no interface {self.plan.interface}"
+        self.index, self.carrier = index, light
+        return True
+
+    def open(self) -> bool:
+        """Open the sending socket where it is not; return whether it is open."""
+        plan = self.plan
+        if self._sender is None and self.index is not None:
+            try:
+                self._sender = Sender(
+                    plan.version, plan.interface, self.index, plan.local, plan.remote, plan.discriminator
+                )
+                self.trouble = ""
+            except OSError as error:
+                self.trouble = f"{plan.local} on {plan.interface}: {error.strerror}"
+        return self._sender is not None
+
+    def close(self) -> None:
+        """Close the sending socket."""
+        if self._sender is not None:
+            self._sender.close()
+            self._sender = None
+
+    def transmit(self, packet: ControlPacket) -> None:
+        """Send a packet now, or count it as unsent: the next one is due soon."""
+        if packet is not self._packet:  # in a steady state the session sends the very same object
+            self._packet, self._payload = packet, packet.encode()
+        if self._sender is None:
+            self.unsent += 1
+            return
+        try:
+            self._sender.send(self._payload)
+        except OSError as error:
+            self.unsent += 1
+            self.trouble = f"{self.plan.remote} by {self.plan.interface}: {error.strerror}"
+        else:
+            self.sent += 1
+            self.trouble = ""
+
+    def repeat(self) -> None:
+        """Send the last packet again."""
+        if self._packet is not None:
+            self.transmit(self._packet)
+
+    def body(self) -> dict[str, Any]:
+        """Return the path as reports show it; times in wall nanoseconds and milliseconds.
+
+        `signal_fail` is None while nothing is known of the path yet.
+        """
+        session = self.session
+        return {
+            "link": self.plan.link,
+            "bfd": session.state.text,
+            "diag": session.diagnostic.text,
+            "remote_bfd": session.remote_state.text,
+            "remote_diag": session.remote_diagnostic.text,
+            "signal_fail": session.signal_fail,
+            "carrier": self.carrier,
+            "since_ns": self.since_ns,
+            "interval_ms": session.transmit_interval_us / 1000,
+            "detect_ms": session.detection_time_us / 1000,
+            "trouble": self.trouble,
+        }

@@ -1,0 +1,179 @@
+"""BFD control packets on UDP (RFC 5881 single hop): one receiving socket per interface, one sending socket per session.
+
+Received packets carry the kernel's own receive time, so that lateness of this process never looks like silence of the
+other end.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from lifeline import clock
+
+BFD_PORT = 3784
+FIRST_SOURCE_PORT, LAST_SOURCE_PORT = 49152, 65535  # RFC 5881 4
+TTL = 255  # RFC 5881 5: sent with 255 and received with 255, so that nobody further away than the link can speak
+_CS6 = 0xC0  # network control
+
+# Linux numbers that the socket module does not name.
+_SO_TIMESTAMPNS = 35
+_IP_RECVTTL = 12
+_SO_PRIORITY = 12
+_PRIORITY_CONTROL = 7  # TC_PRIO_CONTROL, the last one that an unprivileged process may ask for is 6
+_TIMESPEC = struct.Struct("@qq")
+_INT = struct.Struct("@i")
+_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(_INT.size)
+_PACKET_MAX = 128
+_DRAIN_MAX = 256
+_STALE_STAMP_NS = 10_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A received packet: payload, the sender's address, TTL or hop limit, and monotonic receive time in seconds."""
+
+    payload: bytes
+    source: str
+    ttl: int
+    received_at: float
+
+
+def _open(version: int, interface: str) -> socket.socket:
+    family = socket.AF_INET6 if version == 6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
+        if version == 6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+class Receiver:
+    """Hears BFD on one interface."""
+
+    def __init__(self, version: int, interface: str) -> None:
+        """Open the socket.
+
+        Raises:
+            OSError: no such interface, or the port is taken by another BFD daemon.
+        """
+        self._socket = _open(version, interface)
+        self._level, self._kind = (
+            (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT) if version == 6 else (socket.IPPROTO_IP, socket.IP_TTL)
+        )
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self._socket.setsockopt(self._level, socket.IPV6_RECVHOPLIMIT if version == 6 else _IP_RECVTTL, 1)
+            self._socket.bind(("::" if version == 6 else "0.0.0.0", BFD_PORT))  # noqa: S104 - bound to one interface
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        """Return the socket's number, for polling."""
+        return self._socket.fileno()
+
+    def drain(self) -> Iterator[Datagram]:
+        """Yield the packets that wait, at most 256, so that a flood cannot keep the loop from its timers.
+
+        Raises:
+            OSError: the interface is gone.
+        """
+        receive = self._socket.recvmsg
+        for _ in range(_DRAIN_MAX):
+            try:
+                payload, ancillary, _flags, source = receive(_PACKET_MAX, _ANCILLARY)
+            except BlockingIOError:
+                return
+            ttl, received_at = self._read(ancillary)
+            yield Datagram(payload, source[0].partition("%")[0], ttl, received_at)
+
+    def _read(self, ancillary: list[tuple[int, int, bytes]]) -> tuple[int, float]:
+        """Return TTL and receive time; the kernel stamps wall time, whose age carries it over to monotonic time."""
+        ttl, age_ns = 0, 0
+        now_ns = clock.monotonic_ns()
+        for level, kind, data in ancillary:
+            if level == self._level and kind == self._kind:
+                (ttl,) = _INT.unpack_from(data)
+            elif kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
+                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
+                age_ns = clock.wall_ns() - seconds * 1_000_000_000 - nanoseconds
+        if not 0 <= age_ns < _STALE_STAMP_NS:  # the wall clock jumped in between
+            age_ns = 0
+        return ttl, (now_ns - age_ns) / 1e9
+
+    def close(self) -> None:
+        """Release the port."""
+        self._socket.close()
+
+
+class Sender:
+    """Speaks for one session. Not connected: an ICMP error of the past must not eat the packet of the present."""
+
+    def __init__(self, version: int, interface: str, index: int, local: str, remote: str, port_hint: int) -> None:
+        """Open the socket on the first free source port.
+
+        Args:
+            version: 4 or 6.
+            interface: name of the interface to leave by.
+            index: its index, the scope of link-local addresses.
+            local: source address; it must be configured.
+            remote: destination address.
+            port_hint: session number; sessions of a site start at different ports (RFC 5881 4: one port each).
+
+        Raises:
+            OSError: no such interface, or the address is not configured yet.
+        """
+        self._socket = _open(version, interface)
+        self._destination: tuple[str, int] | tuple[str, int, int, int] = (
+            (remote, BFD_PORT, 0, index) if version == 6 else (remote, BFD_PORT)
+        )
+        try:
+            if version == 6:
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_UNICAST_HOPS, TTL)
+                self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_TCLASS, _CS6)
+            else:
+                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TTL)
+                self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _CS6)
+            self._prioritise()
+            self._bind(version, local, index, port_hint)
+        except OSError:
+            self._socket.close()
+            raise
+
+    def _prioritise(self) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_PRIORITY, _PRIORITY_CONTROL)
+        except PermissionError:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_PRIORITY, _PRIORITY_CONTROL - 1)
+
+    def _bind(self, version: int, local: str, index: int, port_hint: int) -> None:
+        span = LAST_SOURCE_PORT - FIRST_SOURCE_PORT + 1
+        for attempt in range(64):
+            port = FIRST_SOURCE_PORT + (port_hint + attempt * 251) % span
+            try:
+                self._socket.bind((local, port, 0, index) if version == 6 else (local, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or attempt == 63:
+                    raise
+            else:
+                return
+
+    def send(self, payload: bytes) -> None:
+        """Send a packet now or never.
+
+        Raises:
+            OSError: the kernel did not take it (no carrier, no neighbour, no room).
+        """
+        self._socket.sendto(payload, self._destination)
+
+    def close(self) -> None:
+        """Release the port."""
+        self._socket.close()

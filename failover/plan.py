@@ -1,0 +1,205 @@
+"""What one site's fast path has to do, compiled from the inventory: plain data, JSON in and out.
+
+The fast path reads this and nothing else, so that it starts without YAML, pydantic or the hub. Addresses stay texts;
+times carry their unit in the name. The plan is valid by construction: `compile_plan` refuses what cannot be switched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
+    from lifeline.model.inventory import Inventory, Link, ProtectionGroup
+
+SCHEMA = "lifeline.fastpath-plan/1"
+FIRST_NEXTHOP_ID = 1000
+"""Nexthop objects of ours are numbered from here, in the order of the inventory's groups."""
+
+
+class PlanError(ValueError):
+    """The inventory is well formed but this site cannot be protected as it says; the text names the group or link."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionPlan:
+    """One BFD session (RFC 5881 single hop) over a link: this site's end of it."""
+
+    link: str
+    interface: str
+    local: str
+    remote: str
+    discriminator: int
+    """My Discriminator: nonzero, unique at this site, the same in every life of the fast path."""
+    interval_us: int
+    """Desired Min TX and Required Min RX Interval."""
+    detect_mult: int
+
+    @property
+    def version(self) -> int:
+        """IP version of the path, 4 or 6."""
+        return 6 if ":" in self.remote else 4
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """One end of a protection group: two links, and the networks that follow the selector."""
+
+    id: str
+    nexthop_id: int
+    working: str
+    protection: str
+    prefixes: tuple[str, ...]
+    revertive: bool
+    wtr_ms: int
+    hold_off_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class FastPathPlan:
+    """Everything the fast path of one site knows."""
+
+    site: str
+    source_networks: tuple[str, ...]
+    """Networks of this site: packets of our own take their source address from these, never from a path's interface,
+    because an address that belongs to the cut fibre cannot be answered over the satellite."""
+    sessions: tuple[SessionPlan, ...]
+    groups: tuple[GroupPlan, ...]
+
+    def session(self, link: str) -> SessionPlan:
+        """Return the session over a link of this plan."""
+        return next(s for s in self.sessions if s.link == link)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as JSON."""
+        return {"schema": SCHEMA, **dataclasses.asdict(self)}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> FastPathPlan:
+        """Build a plan from JSON.
+
+        Raises:
+            PlanError: not a plan of this version, or a key is missing or unknown.
+        """
+        if data.get("schema") != SCHEMA:
+            raise PlanError(f"not a {SCHEMA}: schema is {data.get('schema')!r}")
+        try:
+            return cls(
+                site=data["site"],
+                source_networks=tuple(data["source_networks"]),
+                sessions=tuple(SessionPlan(**s) for s in data["sessions"]),
+                groups=tuple(GroupPlan(**{**g, "prefixes": tuple(g["prefixes"])}) for g in data["groups"]),
+            )
+        except (KeyError, TypeError) as error:
+            raise PlanError(f"damaged plan: {error}") from None
+
+    @classmethod
+    def load(cls, path: Path) -> FastPathPlan:
+        """Read a plan from a file.
+
+        Raises:
+            PlanError: the file is no plan.
+            OSError: the file cannot be read.
+        """
+        try:
+            return cls.from_json(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise PlanError(f"{path}: {error}") from None
+
+    def save(self, path: Path) -> None:
+        """Write the plan to a file, whole or not at all."""
+        write_json(path, self.to_json())
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write JSON to a file readable by its owner only, durable, whole or not at all."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            json.dump(data, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def compile_plan(inventory: Inventory, site: str) -> FastPathPlan:
+    """Compile the inventory for one site: a session per link with `bfd`, a group per protection group ending here.
+
+    Raises:
+        KeyError: the inventory has no such site.
+        PlanError: a group cannot be switched here; the text names it.
+    """
+    here = inventory.sites[site]
+    links = {key: link for key, link in inventory.links.items() if link.end_at(site) and link.bfd}
+    sessions = tuple(_session(key, link, site, number) for number, (key, link) in enumerate(links.items(), start=1))
+    groups = tuple(
+        _group(key, group, site, FIRST_NEXTHOP_ID + index)
+        for index, (key, group) in enumerate(inventory.groups_at(site).items())
+    )
+    plan = FastPathPlan(site, tuple(str(p) for p in here.prefixes), sessions, groups)
+    _check(plan)
+    return plan
+
+
+def _session(key: str, link: Link, site: str, discriminator: int) -> SessionPlan:
+    near, far = link.end_at(site), link.far_end(site)
+    assert near is not None
+    assert link.bfd is not None
+    return SessionPlan(
+        link=key,
+        interface=near.interface,
+        local=str(near.address.ip),
+        remote=str(far.address.ip),
+        discriminator=discriminator,
+        interval_us=link.bfd.interval_ms * 1000,
+        detect_mult=link.bfd.detect_mult,
+    )
+
+
+def _group(key: str, group: ProtectionGroup, site: str, nexthop_id: int) -> GroupPlan:
+    return GroupPlan(
+        id=key,
+        nexthop_id=nexthop_id,
+        working=group.working,
+        protection=group.protection,
+        prefixes=tuple(str(p) for p in group.prefixes.get(site, ())),
+        revertive=group.revertive,
+        wtr_ms=group.wtr_ms,
+        hold_off_ms=group.hold_off_ms,
+    )
+
+
+def _check(plan: FastPathPlan) -> None:
+    """Refuse what the kernel or the protocol could not do.
+
+    Raises:
+        PlanError: see the texts.
+    """
+    sessions = {s.link: s for s in plan.sessions}
+    owners: dict[str, str] = {}
+    for session in plan.sessions:
+        if (":" in session.local) != (":" in session.remote):
+            raise PlanError(f"link {session.link}: one end is IPv4, the other IPv6")
+    for group in plan.groups:
+        for link in (group.working, group.protection):
+            if link not in sessions:
+                raise PlanError(f"group {group.id}: link {link} has no bfd, nothing would notice its failure")
+        if sessions[group.working].version != sessions[group.protection].version:
+            raise PlanError(f"group {group.id}: working and protection must both be IPv4 or both IPv6")
+        if not group.prefixes:
+            raise PlanError(f"group {group.id}: no prefixes for site {plan.site}, nothing would be switched")
+        for prefix in group.prefixes:
+            # RFC 5549 style: IPv4 may go by an IPv6 next hop, never the other way round.
+            if ip_network(prefix).version == 6 and sessions[group.working].version == 4:
+                raise PlanError(f"group {group.id}: IPv6 prefix {prefix} cannot go by an IPv4 next hop")
+            if (other := owners.setdefault(prefix, group.id)) != group.id:
+                raise PlanError(f"group {group.id}: prefix {prefix} belongs to group {other} already")
