@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
@@ -15,7 +15,8 @@ from lifeline.i18n import _
 from noc.cli.output import ExitCode, VerbError, colour_wanted, emit_json, emit_table, json_option, narrate
 from noc.client import HubClient
 
-from ..lab import Lab
+from ..driver import LabError
+from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
 from . import fibre_cut
@@ -23,6 +24,10 @@ from .record import SCHEMA, DrillReport, Verdict
 
 _CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE}
 _SEEDS = 2**32
+
+lab_option = click.option(
+    "--lab", "lab_name", default=DEFAULT_NAME, envvar="LIFELINE_LAB", show_default=True, help=_("Name of the lab.")
+)
 
 
 @click.group(help=_("Run drills in the lab and score them."))
@@ -54,7 +59,7 @@ def run() -> None:
 @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
 @click.option("--target-ms", type=click.FloatRange(0), default=50, show_default=True,
               help=_("Most that a direction may lose, and longest that the switch may take."))  # fmt: skip
-@click.option("--lab", "lab_name", default=None, help=_("Name of the lab."))
+@lab_option
 @click.option("--logs", type=click.Path(file_okay=False, path_type=Path), help=_("Folder for the raw probe logs."))
 @json_option()
 def fibre_cut_(
@@ -64,7 +69,7 @@ def fibre_cut_(
     direction: str | None,
     seed: int | None,
     target_ms: float,
-    lab_name: str | None,
+    lab_name: str,
     logs: Path | None,
     as_json: bool,
 ) -> int:
@@ -75,7 +80,7 @@ def fibre_cut_(
         target, direction = fibre_cut.plan(lab.inventory, mode=mode, site=site, direction=direction, seed=seed)
     except ValueError as error:
         raise VerbError(str(error), ExitCode.USAGE) from None
-    report = run_fibre_cut(lab, target, mode, direction, seed, target_ms, logs)
+    report = run_fibre_cut(lab, target, mode, direction, seed, target_ms=target_ms, logs=logs)
     if as_json:
         emit_json(SCHEMA, report.to_json())
     else:
@@ -83,16 +88,16 @@ def fibre_cut_(
     return ExitCode.OK if report.verdict is Verdict.PASS else ExitCode.ACTION_FAILED
 
 
-def open_lab(name: str | None) -> Lab:
+def open_lab(name: str) -> Lab:
     """Return the lab that is up.
 
     Raises:
         VerbError: none of that name is up.
     """
-    lab = Lab(name) if name else Lab()
-    if not lab.is_up():
-        raise VerbError(_("lab {name} is not up; run `lifeline lab up`").format(name=lab.name), ExitCode.UNREACHABLE)
-    return lab
+    try:
+        return Lab(name)
+    except LabError as error:
+        raise VerbError(str(error), ExitCode.UNREACHABLE) from None
 
 
 def run_fibre_cut(
@@ -101,10 +106,13 @@ def run_fibre_cut(
     mode: str,
     direction: str | None,
     seed: int,
+    *,
     target_ms: float = 50,
     logs: Path | None = None,
+    pace: fibre_cut.Pace = fibre_cut.Pace(),  # noqa: B008 - frozen
+    tell: Callable[[str], None] = narrate,
 ) -> DrillReport:
-    """Run the drill against a lab's hub; narrate on stderr.
+    """Run the drill against a lab's hub.
 
     Raises:
         HubUnreachableError: the hub does not answer; nothing was done.
@@ -116,13 +124,12 @@ def run_fibre_cut(
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with HubClient(lab.hub_url) as hub:
-            one = fibre_cut.FibreCut(
-                lab, hub, target, mode, direction, seed, fibre_cut.targets_for(lab.inventory, target, target_ms)
-            )
-            one.tell = lambda text: narrate(_STEPS[text]())
+            targets = fibre_cut.targets_for(lab.inventory, target, target_ms)
+            one = fibre_cut.FibreCut(lab, hub, target, mode, direction, seed, targets, pace)
+            one.tell = lambda step: tell(_STEPS[step]())
             return await one.run(), one.logs
 
-    narrate(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
+    tell(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
     try:
         report, raw = asyncio.run(drilled())
     except asyncio.CancelledError:

@@ -1,0 +1,41 @@
+"""A newcomer's two commands, from a fresh clone of what is committed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+
+from .clone import Timed, fresh_clone, timed
+from .figures import Figure
+
+DEMO_TARGET_S, TEST_TARGET_S = 300.0, 600.0
+
+
+def measure(left_s: Callable[[], float], say: Callable[[str], None]) -> Iterator[Figure]:
+    """Time `make demo HEADLESS=1`, set-up included, then `make test`, within what is left of the benchmark's time."""
+    say("a fresh clone: make demo HEADLESS=1, then make test")
+    environment = {"LIFELINE_LAB": f"clone{os.getpid()}", "VIRTUAL_ENV": ""}
+    with fresh_clone() as clone:
+
+        def clean_up() -> None:
+            lifeline = clone / ".venv/bin/lifeline"
+            if lifeline.exists():
+                timed([str(lifeline), "lab", "down"], cwd=clone, within_s=20, environment=environment)
+
+        def make(*words: str, within_s: float) -> Timed:
+            return timed(["make", *words], cwd=clone, within_s=within_s, environment=environment, clean_up=clean_up)
+
+        demo = make("demo", "HEADLESS=1", within_s=min(left_s(), DEMO_TARGET_S))
+        yield _figure("make demo HEADLESS=1 from a fresh clone", demo, DEMO_TARGET_S)
+        test = make("test", within_s=left_s())
+        yield _figure("make test in the clone, after set-up", test, TEST_TARGET_S)
+
+
+def _figure(name: str, run: Timed, target_s: float) -> Figure:
+    if run.exit_code == 0:
+        return Figure(name, run.seconds, "s", target_s)
+    print(run.tail, file=sys.stderr)
+    last = run.tail.rpartition("\n")[2]
+    why = f"exit code {run.exit_code}" if run.exit_code is not None else f"ended after {run.seconds:.0f} s, time was up"
+    return Figure(name, None, "s", target_s, note=f"{why}: {last}")
