@@ -8,6 +8,7 @@ help texts are evaluated at decoration.
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 from importlib.metadata import EntryPoint, distribution, version
@@ -205,12 +206,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _reader_gone() -> bool:
     """Tell whether stdout's reader has gone (`lifeline event list | head`); if so, silence the flush at exit."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    poller = select.poll()
+    poller.register(sys.stdout.fileno(), 0)  # errors and hang-ups are reported whatever is asked for
+    if not poller.poll(0):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return True
 
 
 if __name__ == "__main__":

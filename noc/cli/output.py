@@ -106,15 +106,21 @@ def emit_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> None
 
 def _lay_out(header: str, column: Sequence[object]) -> list[str]:
     """Return a column's cells, header first, padded to one width and coloured."""
-    texts = [header, *("-" if cell is None else str(cell) for cell in column)]
+    texts = [header, *(_cell_text(cell) for cell in column)]
     width = max(map(cell_width, texts))
-    to_right = bool(column) and all(isinstance(cell, int | float | None) for cell in column)
+    to_right = any(column) and all(isinstance(cell, int | float | None) for cell in column)
     laid_out = []
     for cell, text in zip([Styled(header, bold=True), *column], texts, strict=True):
         pad = " " * (width - cell_width(text))
         shown = click.style(text, fg=cell.colour, bold=cell.bold or None) if isinstance(cell, Styled) else text
         laid_out.append(pad + shown if to_right else shown + pad)
     return laid_out
+
+
+def _cell_text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:g}" if isinstance(cell, float) else str(cell)
 
 
 def cell_width(text: str) -> int:
