@@ -1,0 +1,302 @@
+"""Nodes as namespaces: real processes of Debian on a kernel shared with the host, no container engine.
+
+A node's network namespace is pinned apart from its processes. Pulling the plug kills the processes and takes the links
+down; the cabling stays, and booting reuses it. Nothing here trusts a list of process ids: what lives in a lab's
+namespaces belongs to it.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+from lifeline.i18n import _
+
+from ..driver import LabError, NodeSpec, NodeStatus, Progress
+from ..place import PINS, Place, write_durably, write_secret
+from ..relay_control import RelayControl
+from ..topology import Impairment, Link, Topology
+from . import linux, processes
+from .fabric import FABRIC, MGMT_INTERFACE, Fabric
+from .node_init import LAUNCH
+
+_STOP_WITHIN_S = 1.5
+
+
+class NetnsDriver:
+    """Implements `lab.driver.Driver`."""
+
+    def __init__(self, topology: Topology, place: Place) -> None:
+        self._topology = topology
+        self._place = place
+        self._fabric = Fabric(topology, place)
+        self._relay = RelayControl(place.relay_socket)
+
+    # Life
+
+    def deploy(self, specs: Mapping[str, NodeSpec], tell: Progress) -> None:
+        """Make everything and return when every node is up; whatever fails, leave nothing behind."""
+        for pin in self._pins().values():
+            if pin.exists():
+                raise LabError(_("network namespace {name} exists already and is not this lab's").format(name=pin.name))
+        try:
+            tell(_("wiring {links} links").format(links=len(self._topology.links)))
+            for pin in self._pins().values():
+                _pin_namespace(pin)
+            self._fabric.wire()
+            self._start_relay()
+            tell(_("booting {nodes} nodes").format(nodes=len(self._topology.nodes)))
+            for node, spec in specs.items():
+                self._write_spec(node, spec)
+            self._boot(list(self._topology.nodes))
+        except BaseException:
+            self.destroy()
+            raise
+
+    def destroy(self) -> None:
+        """End and remove everything, however much or little of it there is."""
+        remove(self._pins())
+
+    def status(self) -> dict[str, NodeStatus]:
+        """Return how each node is."""
+        found = processes.processes_in({node: self._place.pin(node) for node in self._topology.nodes})
+        return {
+            node: NodeStatus(
+                any(process.is_init for process in each),
+                {process.pid: process.name for process in each if not process.is_init},
+                sum(process.rss_kb for process in each),
+            )
+            for node, each in found.items()
+        }
+
+    def popen(self, node: str, argv: Sequence[str], *, inside: bool = False, **options: Any) -> subprocess.Popen[Any]:
+        """Start a program in a node's network; `inside` also with the node's files and processes."""
+        entry = [f"--net={self._place.pin(node)}"]
+        if inside:
+            init = self._init(node)
+            if init is None:
+                raise LabError(_("{node} is off").format(node=node))
+            entry = [f"--target={init}", "--mount", "--uts", "--ipc", "--net", "--pid"]
+        return subprocess.Popen(["nsenter", *entry, "--", *argv], **options)
+
+    # Power
+
+    def power_off(self, node: str) -> None:
+        """Pull the plug: processes die at once, links go down, nothing in memory stays."""
+        pin = self._place.pin(node)
+        init = self._init(node)
+        if init is not None:
+            processes.kill([init])
+            processes.await_end(init, _STOP_WITHIN_S)
+        lines = []
+        with linux.network_namespace(pin):
+            links = json.loads(_ip(["-j", "link", "show"]))
+        cabled = {"lo", MGMT_INTERFACE, *self._topology.interfaces_at(node)}
+        for link in links:
+            name = link["ifname"]
+            lines += [f"link set {name} down", f"addr flush dev {name}"] if name in cabled else [f"link del {name}"]
+        with linux.network_namespace(pin):
+            _ip(["-batch", "-"], "\n".join([*lines, "nexthop flush"]) + "\n")
+            subprocess.run(["nft", "flush", "ruleset"], check=False, capture_output=True)
+
+    def power_on(self, node: str) -> None:
+        """Boot the node; return when its services have started."""
+        if not self.is_on(node):
+            self._boot([node])
+
+    def is_on(self, node: str) -> bool:
+        """Tell whether a node has power."""
+        return self._init(node) is not None
+
+    # Links
+
+    def has_mid_span(self, link: str) -> bool:
+        """Tell whether faults can go into a link without its ends seeing a change of their interfaces."""
+        return self._fabric.is_span(self._topology.links[link])
+
+    def mute(self, link: str, senders: Sequence[str]) -> None:
+        """Lose, at mid-span, every frame that these nodes send into a link; nobody's carrier changes."""
+        self._fabric.cut(self._ports(link, senders))
+
+    def unmute(self, link: str, senders: Sequence[str]) -> None:
+        """Let the frames of these nodes pass again."""
+        self._fabric.splice(self._ports(link, senders))
+
+    def muted(self, link: str) -> frozenset[str]:
+        """Return the nodes whose frames are lost in a link."""
+        cut = self._fabric.cut_ports()
+        span = self._topology.links[link]
+        return frozenset(end.node for end in span.ends if self._fabric.port(span, end.node) in cut)
+
+    def set_light(self, link: str, node: str, *, on: bool) -> None:
+        """Take the carrier from one end of a link, or give it back; no frame passes without it."""
+        self._fabric.set_port(self._fabric.port(self._topology.links[link], node), up=on)
+
+    def has_light(self, link: str, node: str) -> bool:
+        """Tell whether an end of a link receives carrier."""
+        return self._fabric.is_port_up(self._fabric.port(self._topology.links[link], node))
+
+    def impair(self, link: str, impairment: Impairment) -> None:
+        """Change what a satellite path does to its traffic, from the next frame on."""
+        self._relay.impair(link, impairment)
+
+    def impairment(self, link: str) -> Impairment:
+        """Return what a satellite path does to its traffic now."""
+        return self._relay.impairment(link)
+
+    def relay_stats(self) -> dict[str, Any]:
+        """Return, per satellite path and direction, what passed, was lost and was dropped."""
+        return self._relay.stats()
+
+    # Inner parts
+
+    def _pins(self) -> dict[str, Path]:
+        return {name: self._place.pin(name) for name in (*self._topology.nodes, FABRIC)}
+
+    def _ports(self, link: str, nodes: Sequence[str]) -> list[str]:
+        return [self._fabric.port(self._topology.links[link], node) for node in nodes]
+
+    def _init(self, node: str) -> int | None:
+        found = processes.processes_in({node: self._place.pin(node)})[node]
+        return next((process.pid for process in found if process.is_init), None)
+
+    def _satellites(self) -> list[Link]:
+        return [link for link in self._topology.links.values() if link.impairment]
+
+    def _start_relay(self) -> None:
+        links = [
+            {
+                "id": link.id,
+                "hub": self._fabric.port(link, link.hub.node),
+                "site": self._fabric.port(link, link.site.node),
+                "impairment": link.impairment.to_json(),
+            }
+            for link in self._satellites()
+            if link.impairment
+        ]
+        if not links:
+            return
+        config = self._place.root / "relay.json"
+        write_durably(config, {"socket": str(self._place.relay_socket), "seed": 1, "links": links})
+        with (
+            (self._place.root / "relay.log").open("ab") as log,
+            subprocess.Popen(
+                ["nsenter", f"--net={self._fabric.pin}", "--", sys.executable, "-m", "lab.relay", str(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            ) as process,
+        ):
+            _await_ready(process, _("the satellite relay, see {log}").format(log=log.name))
+
+    def _write_spec(self, node: str, spec: NodeSpec) -> None:
+        folder = self._place.node(node)
+        data = self._place.data / node
+        for path in (folder / "run", folder / "log", folder / "etc", folder / "new-run", data):
+            path.mkdir(parents=True, exist_ok=True)
+        (folder / "etc").chmod(0o700)
+        for name, text in spec.files.items():
+            write_secret(folder / "etc" / name, text)
+        asked = self._topology.nodes[node]
+        binds = [{"source": str(b.source), "target": b.target, "read_only": b.read_only} for b in asked.binds]
+        # The node's /var/lib/lifeline: only a lab has the host's folder of that name as a mount point for it.
+        binds.append({"source": str(data), "target": str(self._place.data.parents[1]), "read_only": False})
+        address = f"ip address replace {asked.mgmt_ipv4}/{_prefix_length(self._topology)} dev {MGMT_INTERFACE}"
+        interfaces = self._topology.interfaces_at(node)
+        write_durably(
+            folder / "spec.json",
+            {
+                "hostname": node,
+                "netns": str(self._place.pin(node)),
+                "new_run": str(folder / "new-run"),
+                "run_folders": {
+                    "lifeline": {"bind": str(folder / "run")},
+                    "log": {"bind": str(folder / "log")},
+                    "etc": {"bind": str(folder / "etc")},
+                    "frr": {"user": "frr"} if "zebra" in asked.services else {},
+                    "snmp": {},
+                    "sshd": {},
+                    "netns": {},
+                },
+                "binds": binds,
+                "sysctls": dict(asked.sysctls),
+                "env": dict(asked.env),
+                "interfaces": [*interfaces, *([MGMT_INTERFACE] if asked.mgmt_ipv4 else [])],
+                "unloaded": [end.interface for link in self._satellites() for end in link.ends if end.node == node],
+                "exec": [*([address.split()] if asked.mgmt_ipv4 else []), *map(list, asked.exec)],
+                "services": list(spec.services),
+            },
+        )
+
+    def _boot(self, nodes: Sequence[str]) -> None:
+        """Boot nodes side by side; a LabError tells which failed and at what."""
+        with ExitStack() as stack:
+            launched = {}
+            for node in nodes:
+                spec = self._place.node(node) / "spec.json"
+                process = subprocess.Popen(
+                    [*LAUNCH, str(spec)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+                launched[node] = stack.enter_context(process)
+            for node, process in launched.items():
+                _await_ready(process, node)
+
+
+def remove(pins: Mapping[str, Path]) -> None:
+    """End every process in these namespaces, services that want it told first, and unpin them.
+
+    Raises:
+        LabError: something in them could not be killed.
+    """
+    inits = [p.pid for each in processes.processes_in(pins).values() for p in each if p.is_init]
+    processes.kill(inits, signal.SIGTERM)
+    for pid in inits:
+        processes.await_end(pid, _STOP_WITHIN_S)
+    if not processes.end(pins):
+        raise LabError(_("processes in the lab's namespaces do not die; see `ps` for those in state D"))
+    for pin in pins.values():
+        with suppress(OSError):
+            linux.umount(str(pin))
+        pin.unlink(missing_ok=True)
+
+
+def _pin_namespace(pin: Path) -> None:
+    """Make a network namespace that outlives every process: it is bound to a file, as `ip netns add` does."""
+    PINS.mkdir(parents=True, exist_ok=True)
+    pin.touch()
+    subprocess.run(["unshare", f"--net={pin}", "true"], check=True)
+    with linux.network_namespace(pin):
+        for scope in ("all", "default"):
+            with suppress(FileNotFoundError):  # a kernel without IPv6
+                Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
+
+
+def _await_ready(process: subprocess.Popen[bytes], who: str) -> None:
+    """Read what a launched program says until it is ready; what it says instead is why it failed."""
+    assert process.stdout is not None
+    said = []
+    for raw in process.stdout:
+        line = raw.decode(errors="replace").strip()
+        if line == "ready":
+            return
+        said.append(line)
+    raise LabError(_("{who} did not come up: {why}").format(who=who, why=" ".join(said) or "-"))
+
+
+def _prefix_length(topology: Topology) -> str:
+    return (topology.mgmt_subnet or "/32").partition("/")[2]
+
+
+def _ip(arguments: Sequence[str], text: str = "") -> str:
+    return subprocess.run(["ip", *arguments], input=text, text=True, check=True, capture_output=True).stdout

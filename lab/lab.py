@@ -1,0 +1,243 @@
+"""A lab: deployed, looked at, entered, broken on purpose, healed, taken down. Verbs and drills stand on it."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from lifeline.clock import monotonic_s, wall_ns
+from lifeline.config import load_inventory
+from lifeline.i18n import _
+from lifeline.model.inventory import Inventory
+
+from . import equipment
+from .convergence import unreachable
+from .driver import Driver, LabError, NodeSpec, NodeStatus, Progress
+from .drivers import netns, preflight
+from .drivers.fabric import FABRIC
+from .place import PINS, Place
+from .topology import Topology
+from .topology_file import load_topology
+
+DEFAULT_NAME = "govnet"
+_HERE = Path(__file__).resolve().parents[1] / "containerlab"
+DEFAULT_TOPOLOGY = _HERE / "govnet.clab.yml"
+DEFAULT_INVENTORY = _HERE / "govnet.inventory.yml"
+CONVERGE_WITHIN_S = 20.0
+_CONVERGENCE_LOOKS_PER_S = 10
+
+
+class Lab:
+    """A deployed lab.
+
+    Raises:
+        LabError: there is no lab of that name, or it did not come up whole.
+    """
+
+    def __init__(self, name: str = DEFAULT_NAME) -> None:
+        self.name = name
+        self._place = Place(name)
+        state = self._place.read_state()
+        if state is None:
+            raise LabError(_("there is no lab {name!r}: run `lifeline lab up`").format(name=name))
+        if state["phase"] != "up":
+            phase = state["phase"]
+            raise LabError(_("lab {name!r} is {phase}: run `lifeline lab down`").format(name=name, phase=phase))
+        self._state = state
+
+    @classmethod
+    def up(
+        cls,
+        topology: Path = DEFAULT_TOPOLOGY,
+        inventory: Path = DEFAULT_INVENTORY,
+        name: str | None = None,
+        *,
+        daemons: bool = True,
+        tell: Progress = lambda _text: None,
+    ) -> Self:
+        """Deploy a topology, wait until its routes have converged, and return the lab; harmless when it is up already.
+
+        Args:
+            topology: containerlab file.
+            inventory: what lifeline's daemons are told of it.
+            name: of the lab; None for the topology's own.
+            daemons: whether lifeline's daemons run on the nodes.
+            tell: takes a line of progress.
+
+        Raises:
+            ConfigError: topology or inventory are wrong; nothing was made.
+            LabError: this machine cannot carry it out, or something failed; nothing is left behind.
+        """
+        asked = load_topology(topology)
+        known = load_inventory(inventory)
+        place = Place(name or asked.name)
+        with place.locked():
+            state = place.read_state()
+            if state and state["phase"] == "up" and Path(PINS / f"{place.name}-{FABRIC}").exists():
+                tell(_("lab {name!r} is up already").format(name=place.name))
+                return cls(place.name)
+            if state:
+                tell(_("clearing what an earlier command left of lab {name!r}").format(name=place.name))
+                _remove(place, state, keep_data=True)
+            if lacks := preflight.lacks(asked):
+                raise LabError("\n".join(lacks), exit_code=2)
+            _deploy(place, asked, known, topology, inventory, daemons=daemons, tell=tell)
+        lab = cls(place.name)
+        lab.await_convergence(tell)
+        return lab
+
+    @staticmethod
+    def down(name: str = DEFAULT_NAME, *, keep_data: bool = False) -> bool:
+        """Remove a lab, however much or little of it there is; return whether there was anything.
+
+        Args:
+            name: of the lab.
+            keep_data: leave the nodes' /var/lib/lifeline in place for the next `up`.
+        """
+        place = Place(name)
+        if place.read_state() is None:
+            return False
+        with place.locked():
+            state = place.read_state()
+            if state is None:
+                return False
+            _remove(place, state, keep_data=keep_data)
+        return True
+
+    # What it is
+
+    @cached_property
+    def topology(self) -> Topology:
+        """The topology as it was deployed, whatever has become of the file since."""
+        return load_topology(self._place.topology, Path(self._state["topology"]).parent)
+
+    @cached_property
+    def inventory(self) -> Inventory:
+        """The inventory that the lab's daemons run on."""
+        return load_inventory(self._place.inventory)
+
+    @cached_property
+    def driver(self) -> Driver:
+        """What carries the topology out."""
+        return netns.NetnsDriver(self.topology, self._place)
+
+    @property
+    def root(self) -> Path:
+        """The lab's folder: state, faults, and per node its `run` and `log`."""
+        return self._place.root
+
+    @property
+    def hub_url(self) -> str:
+        """Where the lab's hub listens for this machine's root."""
+        return f"unix://{self._place.node('noc-a')}/run/hub.sock"
+
+    def netns_path(self, node: str) -> Path:
+        """Return the file that holds a node's network namespace."""
+        return self._place.pin(self._known(node))
+
+    # What it does
+
+    def popen(self, node: str, argv: Sequence[str], *, inside: bool = False, **options: Any) -> subprocess.Popen[Any]:
+        """Start a program in a node's network namespace, with the host's files; see `Driver.popen`."""
+        return self.driver.popen(self._known(node), argv, inside=inside, **options)
+
+    def run(self, node: str, argv: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+        """Run a program on a node, as its operator would, and return what it printed."""
+        pipes = {"text": True, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with self.popen(node, argv, inside=True, **pipes, **options) as process:
+            out, err = process.communicate()
+        return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
+
+    def status(self) -> dict[str, NodeStatus]:
+        """Return how each node is."""
+        return self.driver.status()
+
+    def relay_stats(self) -> dict[str, Any]:
+        """Return what passed, was lost and was dropped on each satellite path and direction."""
+        return self.driver.relay_stats()
+
+    def unreachable(self) -> dict[str, list[str]]:
+        """Return, per node that is on, the addresses of other nodes that it has no route to; empty when converged."""
+        on = [node for node, status in self.status().items() if status.on]
+        return unreachable({node: self.netns_path(node) for node in on})
+
+    def await_convergence(self, tell: Progress = lambda _text: None, within_s: float = CONVERGE_WITHIN_S) -> None:
+        """Wait until every node has a route to every other; a TimeoutError names those that have not."""
+        import time
+
+        tell(_("waiting for routes"))
+        deadline = monotonic_s() + within_s
+        while missing := self.unreachable():
+            if monotonic_s() > deadline:
+                raise TimeoutError("; ".join(f"{node}: {', '.join(addresses)}" for node, addresses in missing.items()))
+            time.sleep(1 / _CONVERGENCE_LOOKS_PER_S)
+
+    def _known(self, node: str) -> str:
+        if node not in self.topology.nodes:
+            from lifeline.config.problems import did_you_mean
+
+            _guess, hint = did_you_mean(node, self.topology.nodes, _("nodes"))
+            raise LabError(_("the lab has no node {node!r}; {hint}").format(node=node, hint=hint), exit_code=2)
+        return node
+
+
+def _deploy(
+    place: Place,
+    topology: Topology,
+    inventory: Inventory,
+    topology_path: Path,
+    inventory_path: Path,
+    *,
+    daemons: bool,
+    tell: Callable[[str], None],
+) -> None:
+    state: dict[str, Any] = {
+        "schema": "lifeline.lab-state/1",
+        "name": place.name,
+        "phase": "deploying",
+        "since_ns": wall_ns(),
+        "topology": str(topology_path.resolve()),
+        "inventory": str(inventory_path.resolve()),
+        "daemons": daemons,
+        "nodes": [*topology.nodes, FABRIC],
+        "symlinks": [],
+    }
+    place.root.mkdir(parents=True)
+    place.root.chmod(0o700)
+    place.write_state(state)
+    try:
+        shutil.copyfile(topology_path, place.topology)
+        shutil.copyfile(inventory_path, place.inventory)
+        access = equipment.Access.make()
+        access.save(place.secrets)
+        specs = {
+            node.name: NodeSpec(equipment.files(node, access), [equipment.service(name) for name in node.services])
+            for node in topology.nodes.values()
+        }
+        netns.NetnsDriver(topology, place).deploy(specs, tell)
+        place.write_state(state | {"phase": "up"})
+    except BaseException:
+        _remove(place, state, keep_data=True)
+        raise
+
+
+def _remove(place: Place, state: dict[str, Any], *, keep_data: bool) -> None:
+    """Remove all that a state on disk says was made, or may have been."""
+    place.write_state(state | {"phase": "going down"})
+    for link in map(Path, state["symlinks"]):
+        link.unlink(missing_ok=True)
+    netns.remove({node: place.pin(node) for node in state["nodes"]})
+    if not keep_data:
+        shutil.rmtree(place.data, ignore_errors=True)
+    shutil.rmtree(place.root)
+
+
+def deployed() -> list[str]:
+    """Return the names of the labs of this machine."""
+    from .place import RUN
+
+    return sorted(path.parent.name for path in RUN.glob("*/state.json"))

@@ -1,0 +1,127 @@
+"""`lifeline lab`: deploy the lab, look at it, enter it, break it on purpose, heal it, take it down."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from lifeline.clock import monotonic_s
+from lifeline.i18n import _
+from noc.cli.output import ExitCode, Styled, emit, emit_json, emit_table, json_option, narrate
+
+from .lab import DEFAULT_INVENTORY, DEFAULT_NAME, DEFAULT_TOPOLOGY, Lab
+
+_NAME = click.option("--name", default=DEFAULT_NAME, show_default=True, help=_("Name of the lab."))
+
+
+_ELSEWHERE = {"drill": "lab.drills.verbs", "demo": "lab.demo"}
+
+
+def __getattr__(name: str) -> click.Command:
+    """Return a verb of another module, imported when it is asked for: taking a lab down needs no drill."""
+    if name not in _ELSEWHERE:
+        raise AttributeError(name)
+    command = getattr(import_module(_ELSEWHERE[name]), name)
+    assert isinstance(command, click.Command)
+    return command
+
+
+@click.group(help=_("Deploy the lab, inject faults, heal them"))
+def lab() -> None:
+    """Group the verbs."""
+
+
+@lab.command(help=_("Deploy the lab and wait until its routes have converged; harmless when it is up."))
+@click.option("--topology", type=click.Path(path_type=Path), default=DEFAULT_TOPOLOGY, help=_("A containerlab file."))
+@click.option("--inventory", type=click.Path(path_type=Path), default=DEFAULT_INVENTORY, help=_("Its inventory."))
+@click.option("--name", help=_("Name of the lab; the topology's own otherwise."))
+@click.option("--no-daemons", is_flag=True, help=_("Leave lifeline's own daemons out."))
+@json_option()
+def up(topology: Path, inventory: Path, name: str | None, no_daemons: bool, as_json: bool) -> None:
+    """Deploy."""
+    started = monotonic_s()
+    deployed = Lab.up(topology, inventory, name, daemons=not no_daemons, tell=_stopwatch(started))
+    took_s = monotonic_s() - started
+    if as_json:
+        emit_json("lifeline.lab-up/1", {"name": deployed.name, "took_s": round(took_s, 3)})
+    else:
+        emit(_("lab {name} is up after {seconds:.1f} s").format(name=deployed.name, seconds=took_s))
+
+
+@lab.command(help=_("Take the lab down and leave nothing of it on this machine."))
+@_NAME
+@click.option("--keep-data", is_flag=True, help=_("Leave the nodes' /var/lib/lifeline for the next `up`."))
+def down(name: str, keep_data: bool) -> None:
+    """Remove."""
+    started = monotonic_s()
+    if Lab.down(name, keep_data=keep_data):
+        narrate(_("lab {name} is down after {seconds:.1f} s").format(name=name, seconds=monotonic_s() - started))
+    else:
+        narrate(_("there is no lab {name!r}").format(name=name))
+
+
+@lab.command(help=_("Show the lab's nodes."))
+@_NAME
+@json_option()
+def status(name: str, as_json: bool) -> int:
+    """Show."""
+    deployed = Lab(name)
+    nodes = deployed.status()
+    missing = deployed.unreachable()
+    if as_json:
+        body = {
+            node: {
+                "on": each.on,
+                "processes": {str(pid): program for pid, program in each.processes.items()},
+                "rss_kb": each.rss_kb,
+                "no_route_to": missing.get(node, []),
+            }
+            for node, each in nodes.items()
+        }
+        emit_json("lifeline.lab-status/1", {"name": name, "nodes": body, "satellite": deployed.relay_stats()})
+    else:
+        emit_table(
+            [_("Node"), _("Power"), _("Runs"), _("Memory, MB"), _("No route to")],
+            [
+                (
+                    node,
+                    Styled(_("on"), "green") if each.on else Styled(_("off"), "red"),
+                    " ".join(sorted(set(each.processes.values()))),
+                    round(each.rss_kb / 1024),
+                    " ".join(missing.get(node, [])) or "-",
+                )
+                for node, each in nodes.items()
+            ],
+        )
+    return ExitCode.DEGRADED if missing or not all(each.on for each in nodes.values()) else ExitCode.OK
+
+
+@lab.command(
+    "exec",
+    help=_("Run a program on a node: lifeline lab exec sbs-dongcheng -- ip route"),
+    context_settings={"ignore_unknown_options": True},
+)
+@_NAME
+@click.argument("node")
+@click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
+def exec_(name: str, node: str, argv: Sequence[str]) -> int:
+    """Run."""
+    process = Lab(name).popen(node, argv, inside=True, env=dict(os.environ))
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue  # the terminal has told the program as well; it decides
+
+
+def _stopwatch(started: float) -> Callable[[str], None]:
+    """Return a narrator whose lines begin with the seconds passed."""
+
+    def tell(text: str) -> None:
+        narrate(f"{monotonic_s() - started:5.1f} s  {text}")
+
+    return tell
