@@ -2,7 +2,7 @@
 
 A report is `{"instance", "seq", "at_monotonic_ns", "at_wall_ns", "kind", "subject", "body"}`; `seq` counts from 1 in
 each life (`instance`) of the fast path. A report is sent again to every new connection until someone says
-`{"ack": seq}`. A snapshot has the kind `snapshot` and the last report's `seq`; the next one replaces it.
+`{"ack": seq, "instance": ...}`. A snapshot has the kind `snapshot` and the last report's `seq`; the next replaces it.
 """
 
 from __future__ import annotations
@@ -153,8 +153,9 @@ class ReportServer:
 
     def _acknowledge(self, data: bytes) -> None:
         try:
-            up_to = json.loads(data)["ack"]
-        except (ValueError, KeyError, TypeError):
+            message = json.loads(data)
+            up_to = message["ack"] if message.get("instance", self.instance) == self.instance else 0
+        except (ValueError, KeyError, AttributeError):
             return
         while isinstance(up_to, int) and self._kept and self._kept[0][0] <= up_to:
             self._kept.popleft()

@@ -1,0 +1,124 @@
+"""The agent's tasks: hear the fast path, keep what it says, show the live state, hold the uplink."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lifeline import clock
+from lifeline.runtime.logging import EdgeLog
+from lifeline.runtime.outbox import Outbox
+from lifeline.runtime.uplink import Uplink
+
+from ..core import conditions
+from ..io.fastpath_client import FastPathClient, Report
+from .intake import Intake
+from .plan import AgentPlan
+from .record import Record
+
+RECONNECT_S = 0.25
+TICK_S = 1.0
+SILENT_S = 3.0
+"""The fast path sends a snapshot each second; this long without one, and nobody guards the paths."""
+FRESHEN_S = 2.0
+"""How often an unchanged live state is told again; a change is told at once."""
+
+log = structlog.get_logger(__name__)
+
+
+class Agent:
+    """One site's agent.
+
+    Attributes:
+        snapshot: the fast path's last snapshot body, None before the first.
+    """
+
+    def __init__(self, plan: AgentPlan, outbox: Outbox, uplink: Uplink) -> None:
+        self.plan = plan
+        self.snapshot: Mapping[str, Any] | None = None
+        self._outbox = outbox
+        self._uplink = uplink
+        self._record = Record(Path(plan.data) / "agent-record.json")
+        self._record.load(outbox)
+        self.intake = Intake(plan.site, outbox, self._record)
+        self.intake.clear_orphans(plan.subjects)
+        self._client: FastPathClient | None = None
+        self._heard_s = clock.monotonic_s()
+        self._shown: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self._edges = EdgeLog(log)
+
+    @property
+    def fast_path_silent(self) -> bool:
+        """Whether a fast path is expected here and has not spoken for `SILENT_S`."""
+        return self.plan.expects_fast_path and clock.monotonic_s() - self._heard_s >= SILENT_S
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._uplink.run())
+            tasks.create_task(self._tick())
+            if self.plan.expects_fast_path:
+                tasks.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        path = Path(self.plan.run) / "fastpath.sock"
+        while True:
+            try:
+                self._client = await FastPathClient.connect(path)
+                self._edges.succeeded("fast path", "fast path reached again")
+                while True:
+                    self.take(await self._client.receive())
+            except (OSError, ValueError) as error:
+                self._edges.failed("fast path", "fast path not reached", error, socket=str(path))
+            finally:
+                if self._client is not None:
+                    self._client.close()
+                    self._client = None
+            await asyncio.sleep(RECONNECT_S)
+
+    def take(self, reports: list[Report]) -> None:
+        """Take what the fast path said: durable first, then shown, then acknowledged."""
+        self._heard_s = clock.monotonic_s()
+        for report in reports:
+            if report["kind"] == "snapshot":
+                self.snapshot = report["body"]
+                self.intake.snapshot(report["body"], report["at_wall_ns"])
+                self.intake.judge(conditions.judge_fast_path(self.plan.site, silent=False))
+            else:
+                self.intake.report(report)
+        self._store()
+        for report in reports:
+            if report["kind"] == "protection":
+                self._show(report["subject"], report["body"])
+            elif report["kind"] == "snapshot":
+                for group in report["body"]["groups"]:
+                    self._show(f"group:{group['group']}", group)
+
+    def _store(self) -> None:
+        new = self.intake.unstored
+        if not self.intake.store():
+            return
+        instance, seq = self.intake.taken
+        if seq and self._client is not None:
+            self._client.acknowledge(instance, seq)
+        if new:
+            self._uplink.notify()
+
+    def _show(self, subject: str, body: Mapping[str, Any]) -> None:
+        before, at_s = self._shown.get(subject, ({}, 0.0))
+        now = clock.monotonic_s()
+        if body != before or now - at_s >= FRESHEN_S:
+            self._shown[subject] = (body, now)
+            self._uplink.set_state(subject, body)
+
+    async def _tick(self) -> None:
+        while True:
+            if self.fast_path_silent:
+                self.intake.judge(conditions.judge_fast_path(self.plan.site, silent=True))
+            if self.intake.unstored:
+                self._store()
+            await asyncio.sleep(TICK_S)

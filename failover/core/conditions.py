@@ -1,0 +1,131 @@
+"""Which conditions hold, judged from the fast path's present state; and what to say when that changes. Sans-IO.
+
+Judgement is a function of the state alone, and what is said is the difference to what stands already. So a restart at
+any moment raises nothing twice and leaves nothing raised for ever. An unknown state changes nothing: unknown never
+clears.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
+
+Key = tuple[str, str]
+"""Subject and name of a condition."""
+Judgement = dict[Key, Condition | None]
+"""What is known to hold, and (None) what is known not to hold. An absent key is unknown."""
+
+PATH_DOWN = "path-down"
+ON_PROTECTION = "on-protection"
+NO_PATH = "no-path"
+SWITCH_REFUSED = "switch-refused"
+FASTPATH_SILENT = "fastpath-silent"
+
+
+def judge_path(path: Mapping[str, Any], site: str) -> Judgement:
+    """Judge one end of a link.
+
+    Args:
+        path: a path's body as the fast path reports it; `signal_fail` None is unknown.
+        site: whose end it is.
+    """
+    key = (f"link:{path['link']}", PATH_DOWN)
+    if path["signal_fail"] is None:
+        return {}
+    if not path["signal_fail"]:
+        return {key: None}
+    detail = {name: path[name] for name in ("bfd", "diag", "remote_bfd", "remote_diag", "carrier")} | {"site": site}
+    text = f"{site} has lost {path['link']}: {_symptom(path)}"
+    return {key: _condition(key, PerceivedSeverity.MAJOR, ProbableCause.LOSS_OF_SIGNAL, text, detail)}
+
+
+def _symptom(path: Mapping[str, Any]) -> str:
+    if path["carrier"] is None:
+        return "the interface is gone"
+    if not path["carrier"]:
+        return "no carrier on the interface"
+    return f"BFD is {path['bfd']} ({path['diag']})"
+
+
+def judge_group(group: Mapping[str, Any]) -> Judgement:
+    """Judge one end of a protection group, both its paths included."""
+    site, subject = group["site"], f"group:{group['group']}"
+    working, protection = group["working"], group["protection"]
+    judged = judge_path(working, site) | judge_path(protection, site)
+
+    key = (subject, ON_PROTECTION)
+    judged[key] = None
+    if group["selector"] == "protection":
+        text = f"{site} carries {group['group']} on {protection['link']}: {group['why']}"
+        cause = ProbableCause.COMMUNICATIONS_SUBSYSTEM_FAILURE
+        judged[key] = _condition(key, PerceivedSeverity.WARNING, cause, text, {"site": site})
+
+    key = (subject, NO_PATH)
+    failed = (working["signal_fail"], protection["signal_fail"])
+    if all(failed):
+        both = f"{working['link']} and {protection['link']}"
+        text = f"{site} has no path for {group['group']}: {both} have failed"
+        judged[key] = _condition(key, PerceivedSeverity.CRITICAL, ProbableCause.LOSS_OF_SIGNAL, text, {"site": site})
+    elif False in failed:
+        judged[key] = None
+
+    key = (subject, SWITCH_REFUSED)
+    selected = group[group["selector"]]
+    if not group["trouble"]:
+        judged[key] = None
+    elif selected["signal_fail"] is False:  # a route by a path without light is refused as well, and is no news
+        text = f"{site} cannot route {group['group']} by {selected['link']}: {group['trouble']}"
+        cause = ProbableCause.CONFIGURATION_OR_CUSTOMIZATION_ERROR
+        judged[key] = _condition(key, PerceivedSeverity.CRITICAL, cause, text, {"site": site})
+    return judged
+
+
+def judge_fast_path(site: str, *, silent: bool) -> Judgement:
+    """Judge whether a site's fast path lives: without it nothing would be switched."""
+    key = (f"daemon:{site}/fastpath", FASTPATH_SILENT)
+    if not silent:
+        return {key: None}
+    cause = ProbableCause.SOFTWARE_PROGRAM_ABNORMALLY_TERMINATED
+    text = f"the fast path of {site} is silent: a cut fibre would not be switched there"
+    raised = _condition(key, PerceivedSeverity.MAJOR, cause, text, {"site": site})
+    return {key: replace(raised, event_type=EventType.PROCESSING_ERROR)}
+
+
+def changes(standing: Mapping[Key, Condition], judged: Judgement) -> list[Condition]:
+    """Return the conditions to tell of: newly raised, of another severity, or cleared."""
+    told: list[Condition] = []
+    for key, condition in judged.items():
+        before = standing.get(key)
+        if condition is not None:
+            if before is None or before.perceived_severity is not condition.perceived_severity:
+                told.append(condition)
+        elif before is not None:
+            told.append(cleared(before))
+    return told
+
+
+def doubtful(judged: Judgement) -> dict[Key, Condition]:
+    """Return conditions that may stand for all we know, one for each that is now known not to hold."""
+    indeterminate = PerceivedSeverity.INDETERMINATE, ProbableCause.INDETERMINATE
+    return {key: _condition(key, *indeterminate, "", {}) for key, condition in judged.items() if condition is None}
+
+
+def orphans(standing: Mapping[Key, Condition], subjects: Iterable[str]) -> Judgement:
+    """Return the judgement that conditions on subjects we no longer watch do not hold."""
+    watched = set(subjects)
+    return {key: None for key in standing if key[0] not in watched}
+
+
+def cleared(condition: Condition) -> Condition:
+    """Return the end of a condition."""
+    return replace(condition, perceived_severity=PerceivedSeverity.CLEARED)
+
+
+def _condition(
+    key: Key, severity: PerceivedSeverity, cause: ProbableCause, text: str, detail: Mapping[str, Any]
+) -> Condition:
+    subject, name = key
+    return Condition(subject, name, severity, EventType.COMMUNICATIONS, cause, text, detail)

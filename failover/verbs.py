@@ -1,0 +1,202 @@
+"""`lifeline fastpath run` and `lifeline agent run`: check everything, compile a plan, become the lean process.
+
+All that can be wrong is told here, where there is a person to read it; what runs afterwards reads a plan that is right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from socket import if_nameindex
+from typing import NoReturn
+
+import click
+
+from lifeline.config import load_inventory
+from lifeline.config.problems import did_you_mean
+from lifeline.i18n import _
+
+from .agent.plan import AgentPlan
+from .plan import FastPathPlan, PlanError, compile_plan
+
+_CAP_NET_ADMIN = 12
+
+_inventory = click.option(
+    "--inventory",
+    required=True,
+    type=click.Path(path_type=Path),
+    envvar="LIFELINE_INVENTORY",
+    help=_("The inventory file."),
+)
+_site = click.option("--site", required=True, envvar="LIFELINE_SITE", help=_("The site this machine stands at."))
+_run_directory = click.option(
+    "--run",
+    "run_directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/run/lifeline"),
+    show_default=True,
+    help=_("Directory of sockets and compiled plans."),
+)
+
+
+class _Refusal(click.ClickException):
+    """Something in the inventory or the options is wrong; the text says what would be right."""
+
+    exit_code = 2
+
+
+class _Failure(click.ClickException):
+    """This machine does not let us; the text says what to grant."""
+
+    exit_code = 1
+
+
+@click.group(help=_("The fast path: watches both paths of a site and switches in milliseconds."))
+def fastpath() -> None:
+    """Hold the fast path's verbs."""
+
+
+@fastpath.command("run", help=_("Run the fast path of a site until it is told to stop."))
+@_inventory
+@_site
+@_run_directory
+def run_fast_path(inventory: Path, site: str, run_directory: Path) -> NoReturn:
+    """Compile the site's plan and become the fast path."""
+    plan = _plan(inventory, site)
+    if not plan.sessions:
+        raise _Refusal(_("site {site} has no link with bfd: there is nothing to watch here").format(site=site))
+    if not _may_change_routes():
+        text = _("changing routes needs CAP_NET_ADMIN: run as root, or grant it (in systemd: {setting})")
+        raise _Failure(text.format(setting="AmbientCapabilities=CAP_NET_ADMIN"))
+    for warning in _missing_interfaces(plan):
+        click.echo(warning, err=True)
+    path = _prepare(run_directory) / "fastpath-plan.json"
+    plan.save(path)
+    _become("failover.fastpath", path)
+
+
+@click.group(help=_("The agent: tells the hub what happens at a site, and loses nothing while it cannot."))
+def agent() -> None:
+    """Hold the agent's verbs."""
+
+
+@agent.command("run", help=_("Run the agent of a site until it is told to stop."))
+@_inventory
+@_site
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/var/lib/lifeline"),
+    show_default=True,
+    help=_("Directory of the outbox."),
+)
+@_run_directory
+@click.option(
+    "--hub", "hubs", multiple=True, required=True, envvar="LIFELINE_HUB", help=_("A hub's address; repeat for more.")
+)
+@click.option(
+    "--token-file", type=click.Path(path_type=Path), envvar="LIFELINE_TOKEN_FILE", help=_("File with the hub's token.")
+)
+@click.option(
+    "--ca",
+    type=click.Path(path_type=Path),
+    envvar="LIFELINE_CA",
+    help=_("File with the hub's certificate or its issuer."),
+)
+@click.option(
+    "--metrics",
+    default="127.0.0.1:9469",
+    show_default=True,
+    help=_("Where metrics and health are served; 'off': nowhere."),
+)
+def run_agent(
+    inventory: Path,
+    site: str,
+    data: Path,
+    run_directory: Path,
+    hubs: tuple[str, ...],
+    token_file: Path | None,
+    ca: Path | None,
+    metrics: str,
+) -> NoReturn:
+    """Compile the agent's plan and become the agent."""
+    fast_path = _plan(inventory, site)
+    if token_file is None and any(hub.startswith("http") for hub in hubs):
+        raise _Refusal(_("a hub that is not on a Unix socket wants a token: give --token-file"))
+    for file in (token_file, ca):
+        _must_be_readable(file)
+    plan = AgentPlan.compile(
+        fast_path,
+        hubs=hubs,
+        token_file=str(token_file.absolute()) if token_file else None,
+        ca=str(ca.absolute()) if ca else None,
+        data=str(data.absolute()),
+        run=str(run_directory.absolute()),
+        metrics=None if metrics == "off" else metrics,
+    )
+    path = _prepare(run_directory) / "agent-plan.json"
+    plan.save(path)
+    _become("failover.agent", path)
+
+
+def _plan(inventory: Path, site: str) -> FastPathPlan:
+    """Return the plan of a site.
+
+    Raises:
+        ConfigError: the inventory is wrong.
+        _Refusal: there is no such site, or it cannot be protected as the inventory says.
+    """
+    loaded = load_inventory(inventory)
+    if site not in loaded.sites:
+        _nearest, hint = did_you_mean(site, loaded.sites, _("sites"))
+        raise _Refusal(_("{inventory} has no site {site!r}").format(inventory=inventory, site=site) + f"; {hint}")
+    try:
+        return compile_plan(loaded, site)
+    except PlanError as error:
+        raise _Refusal(f"{inventory}: {error}") from None
+
+
+def _may_change_routes() -> bool:
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> _CAP_NET_ADMIN & 1)
+    return False
+
+
+def _missing_interfaces(plan: FastPathPlan) -> Iterable[str]:
+    """Yield a warning for each interface that is not there: it may come later, or be misspelt."""
+    present = {name for _index, name in if_nameindex()}
+    for session in plan.sessions:
+        if session.interface not in present:
+            _nearest, hint = did_you_mean(session.interface, present, _("interfaces"))
+            yield _("link {link}: there is no interface {interface!r} yet, waiting for it").format(
+                link=session.link, interface=session.interface
+            ) + (f"; {hint}" if hint else "")
+
+
+def _must_be_readable(file: Path | None) -> None:
+    if file is None:
+        return
+    try:
+        content = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise _Refusal(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+    if not content.strip():
+        raise _Refusal(_("{file} is empty").format(file=file))
+
+
+def _prepare(directory: Path) -> Path:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _Failure(f"{directory}: {error.strerror}") from None
+    return directory.absolute()
+
+
+def _become(module: str, plan: Path) -> NoReturn:
+    """Replace this process; YAML, pydantic and click leave its memory with it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, str(plan)])  # noqa: S606 - no shell is the point
