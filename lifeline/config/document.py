@@ -83,7 +83,7 @@ class Document:
     """A parsed file: `data` is its value, `problems` what was wrong with its keys.
 
     Raises:
-        ConfigError: the text is not YAML, or empty; the problem has the position.
+        ConfigError: the text is not YAML, empty, or without end; the problem has the position.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -94,8 +94,6 @@ class Document:
         self._open: set[int] = set()
         self._root = self._compose(text)
         self.data: Any = self._value(self._root, ())
-        if self._nodes > MAX_NODES:
-            self._note(self._root, (), _("aliases expand to more than {n} nodes").format(n=MAX_NODES))
 
     @classmethod
     def read(cls, path: Path) -> Document:
@@ -138,8 +136,11 @@ class Document:
         return self._problem_at(mark, finding.path, finding.message, finding.hint, private=finding.private)
 
     def _problem_at(self, mark: Any, path: KeyPath, message: str, hint: str = "", *, private: bool = False) -> Problem:
-        source = self._lines[mark.line] if mark.line < len(self._lines) and not private else ""
-        return Problem(self.file, mark.line + 1, mark.column + 1, dotted(path), message, hint, source)
+        line, column = mark.line, mark.column
+        if line >= len(self._lines):  # libyaml counts the end of a file whose last line does not end as a line more
+            line, column = len(self._lines) - 1, len(self._lines[-1])
+        source = "" if private else self._lines[line]
+        return Problem(self.file, line + 1, column + 1, dotted(path), message, hint, source)
 
     def _compose(self, text: str) -> Node:
         """Parse the text into nodes."""
@@ -161,6 +162,8 @@ class Document:
 
     def _syntax_problem(self, error: yaml.MarkedYAMLError) -> Problem:
         mark = error.problem_mark or error.context_mark
+        if mark is not None and error.context_mark is not None and mark.line >= len(self._lines) - 1:
+            mark = error.context_mark  # at the end of the file nobody finds the quote that was never closed
         message = _("is not YAML: {reason}").format(reason=error.problem)
         if error.context:
             message += f" ({error.context})"
@@ -179,7 +182,8 @@ class Document:
             self._note(node, path, _("an alias inside its own anchor"))
             return None
         if self._nodes > MAX_NODES:
-            return None
+            message = _("aliases expand to more than {n} nodes").format(n=MAX_NODES)
+            raise ConfigError([self._problem_at(node.start_mark, path[:2], message)])
         self._open.add(id(node))
         try:
             if isinstance(node, SequenceNode):

@@ -56,7 +56,9 @@ def _checked(document: Document, *, secrets: bool) -> Inventory:
     findings += check(inventory, document.data)
     if secrets:
         findings += check_secrets(inventory)
-    problems = document.problems + [document.problem(finding) for finding in findings]
+    problems = list(document.problems)
+    told = {(problem.line, problem.column) for problem in problems}  # what follows from those is no news
+    problems += [it for it in map(document.problem, findings) if (it.line, it.column) not in told]
     if problems:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     return inventory

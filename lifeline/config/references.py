@@ -53,12 +53,12 @@ class _Checker:
         declared = self._data.get(section, {})
         if name is None or not isinstance(declared, dict) or name in declared:
             return
-        self._missing(path, what, name, declared)
+        self._missing(path, _("there is no {what} {name!r}").format(what=what, name=name), name, declared)
 
-    def _missing(self, path: KeyPath, what: str, name: str, declared: Iterable[str]) -> None:
+    def _missing(self, path: KeyPath, message: str, name: str, declared: Iterable[str]) -> None:
         self._hints += 1
         hint = did_you_mean(name, declared, _("there are"))[1] if self._hints <= _MAX_HINTS else ""
-        self._find(path, _("there is no {what} {name!r}").format(what=what, name=name), hint)
+        self._find(path, message, hint)
 
     def _once(self, path: KeyPath, names: Iterable[str]) -> None:
         """Note a name that stands twice in a list."""
@@ -82,7 +82,8 @@ class _Checker:
             for source_name, source in site.time_sources.items():
                 if source.device is not None and source.device not in site.devices:
                     path = ("sites", name, "time_sources", source_name, "device")
-                    self._missing(path, _("device at this site"), source.device, site.devices)
+                    message = _("there is no device {name!r} at this site").format(name=source.device)
+                    self._missing(path, message, source.device, site.devices)
 
     def check_links(self) -> None:
         """Check each link by itself: sites, risk groups, one subnet."""

@@ -13,10 +13,11 @@ from functools import cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import ErrorDetails, core_schema
 
 from ..i18n import _
-from ..model.inventory import ID_PATTERN, INTERFACE_PATTERN, Inventory
+from ..model.inventory import ID_PATTERN, INTERFACE_PATTERN, VARIABLE_PATTERN, Inventory
 from .problems import Finding, KeyPath, did_you_mean, is_private
 
 _KEY = "[key]"  # pydantic's mark, at the end of a location, for a mapping's key
@@ -27,6 +28,23 @@ _SECRET_KEY = re.compile(r"pass|secret|communit|key|token", re.IGNORECASE)
 def adapter() -> TypeAdapter[Inventory]:
     """Return the model's validator, built once."""
     return TypeAdapter(Inventory)
+
+
+class _SchemaWriter(GenerateJsonSchema):
+    """Writes mappings as closed: pydantic leaves keys that are no identifiers open."""
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Return a mapping's schema."""
+        written = super().dict_schema(schema)
+        if "patternProperties" in written:
+            written["additionalProperties"] = False
+        return written
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the inventory file."""
+    written = adapter().json_schema(schema_generator=_SchemaWriter)
+    return {"$schema": GenerateJsonSchema.schema_dialect, "title": "lifeline inventory", **written}
 
 
 def validate(data: Any) -> tuple[Inventory, list[Finding]]:
@@ -148,6 +166,8 @@ def _expectation(path: KeyPath, error: ErrorDetails) -> str:
             return _("must be an identifier of at most 63 lower-case letters, digits and inner hyphens")
         case "string_pattern_mismatch" if context["pattern"] == INTERFACE_PATTERN:
             return _("must be an interface name of at most 15 letters, digits, '_', '.' and '-'")
+        case "string_pattern_mismatch" if context["pattern"] == VARIABLE_PATTERN:
+            return _("must be the name of an environment variable")
         case _other:
             return re.sub("^.*? should ", "must ", error["msg"])
 

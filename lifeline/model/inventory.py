@@ -34,6 +34,8 @@ from pydantic import (
 )
 from pydantic.dataclasses import dataclass
 
+from ..i18n import _
+
 _STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
@@ -44,13 +46,14 @@ def _parser(parse: Callable[[str], Any], accepted: tuple[type, ...], expected: s
         if isinstance(value, accepted):
             return value
         # ipaddress would take a number for an address, a bare address for a network, and a zone for part of a plan.
-        if not isinstance(value, str) or "%" in value or slash is not ("/" in value):
-            raise ValueError(f"must be {expected}")
-        try:
-            return parse(value)
-        except ValueError as error:
-            detail = ": host bits are set" if "host bits" in str(error) else ""
-            raise ValueError(f"must be {expected}{detail}") from None
+        if isinstance(value, str) and "%" not in value and slash is ("/" in value):
+            try:
+                return parse(value)
+            except ValueError as error:
+                if "host bits" in str(error):
+                    meant = ip_network(value, strict=False)
+                    raise ValueError(_("must have no host bits, as in {network}").format(network=meant)) from None
+        raise ValueError(_("must be {expected}").format(expected=expected))
 
     return PlainValidator(validate)
 
@@ -59,13 +62,14 @@ def _host_of_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv
     """Refuse a subnet's own address and its broadcast address; /31 (RFC 3021), /127 and host routes have neither."""
     subnet = value.network
     if value.version == 4 and subnet.prefixlen < 31 and value.ip in {subnet.network_address, subnet.broadcast_address}:
-        raise ValueError(f"must be a host of {subnet}")
+        raise ValueError(_("must be a host of {subnet}").format(subnet=subnet))
     return value
 
 
 _SERIALIZED = PlainSerializer(str, when_used="json")
 
 ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
 INTERFACE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
 
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
@@ -160,7 +164,7 @@ class District:
 class SecretRef:
     """Where a secret is kept; never the secret itself. Exactly one of the two."""
 
-    env: Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    env: Annotated[str, StringConstraints(pattern=VARIABLE_PATTERN)] | None = None
     """Name of an environment variable."""
     file: Annotated[str, StringConstraints(min_length=1)] | None = None
     """Path of a file readable by the daemon's user only."""
@@ -169,13 +173,13 @@ class SecretRef:
     @classmethod
     def _refuse_inline(cls, value: Any) -> Any:
         if isinstance(value, str | int | float):
-            raise ValueError("a secret never stands in the inventory; write {env: NAME} or {file: PATH}")
+            raise ValueError(_("a secret never stands in the inventory; write {env: NAME} or {file: PATH}"))
         return value
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if (self.env is None) is (self.file is None):
-            raise ValueError("needs exactly one of 'env' and 'file'")
+            raise ValueError(_("needs exactly one of 'env' and 'file'"))
         return self
 
 
@@ -195,9 +199,9 @@ class Credential:
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:
         if self.kind in {"snmp-v3", "ssh"} and not self.user:
-            raise ValueError(f"{self.kind} needs 'user'")
+            raise ValueError(_("{kind} needs 'user'").format(kind=self.kind))
         if self.privacy_secret is not None and self.kind != "snmp-v3":
-            raise ValueError("only snmp-v3 has a 'privacy_secret'")
+            raise ValueError(_("only snmp-v3 has a 'privacy_secret'"))
         return self
 
 
@@ -255,7 +259,7 @@ class Ups:
     @model_validator(mode="after")
     def _enough_modules(self) -> Self:
         if self.modules_needed > self.modules:
-            raise ValueError(f"needs {self.modules_needed} modules but has {self.modules}")
+            raise ValueError(_("needs {needed} modules but has {n}").format(needed=self.modules_needed, n=self.modules))
         return self
 
 

@@ -11,7 +11,7 @@ import click
 
 from lifeline.config import ConfigError, load_inventory
 from lifeline.config.problems import did_you_mean
-from lifeline.config.shape import adapter
+from lifeline.config.shape import adapter, json_schema
 from lifeline.i18n import _
 from lifeline.model.inventory import BfdTimers, Inventory, Link, LinkEnd, PowerPlant, Site
 
@@ -65,10 +65,7 @@ def validate(file: Path, secrets: bool, as_json: bool) -> ExitCode:
 @inventory.command(help=_("Print the file format's JSON Schema, for editors and other programs."))
 def schema() -> None:
     """Print the JSON Schema of the file."""
-    emit_json(
-        "lifeline.inventory-schema/1",
-        {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter().json_schema()},
-    )
+    emit_json("lifeline.inventory-schema/1", json_schema())
 
 
 @inventory.command(help=_("Show what FILE says, in tables."))
