@@ -15,13 +15,14 @@ DEMO_TARGET_S, TEST_TARGET_S = 300.0, 600.0
 def measure(left_s: Callable[[], float], say: Callable[[str], None]) -> Iterator[Figure]:
     """Time `make demo HEADLESS=1`, set-up included, then `make test`, within what is left of the benchmark's time."""
     say("a fresh clone: make demo HEADLESS=1, then make test")
-    environment = {"LIFELINE_LAB": f"clone{os.getpid()}", "VIRTUAL_ENV": ""}
+    lab = f"clone{os.getpid()}"
+    environment = {"LIFELINE_LAB": lab, "VIRTUAL_ENV": ""}
     with fresh_clone() as clone:
 
         def clean_up() -> None:
             lifeline = clone / ".venv/bin/lifeline"
             if lifeline.exists():
-                timed([str(lifeline), "lab", "down"], cwd=clone, within_s=20, environment=environment)
+                timed([str(lifeline), "lab", "down", "--name", lab], cwd=clone, within_s=20, environment=environment)
 
         def make(*words: str, within_s: float) -> Timed:
             return timed(["make", *words], cwd=clone, within_s=within_s, environment=environment, clean_up=clean_up)

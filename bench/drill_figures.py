@@ -74,12 +74,11 @@ def measure(peer: BirdWorst, drills: int, say: Callable[[str], None]) -> Iterato
 @contextmanager
 def _lab(name: str) -> Iterator[Lab]:
     lifeline = [sys.executable, "-m", "noc.cli.main", "lab"]
-    environment = {**os.environ, "LIFELINE_LAB": name}
     try:
-        subprocess.run([*lifeline, "up", "--name", name], check=True, stdout=sys.stderr, env=environment)
+        subprocess.run([*lifeline, "up", "--name", name], check=True, stdout=sys.stderr)
         yield Lab(name)
     finally:
-        subprocess.run([*lifeline, "down", "--name", name], check=True, stdout=sys.stderr, env=environment)
+        subprocess.run([*lifeline, "down", "--name", name], check=True, stdout=sys.stderr)
 
 
 def _drill(lab: Lab, drills: int, say: Callable[[str], None]) -> _Tally:

@@ -14,6 +14,7 @@ from lifeline.clock import monotonic_ns, monotonic_s, wall_ns
 from lifeline.model.inventory import Inventory, Media
 from lifeline.model.records import Json
 
+from ..driver import LabError
 from ..probe import Flow, ProbeError, ProbeLog, Probes, Traffic
 from .judge import NS_PER_MS, Story, Targets, rate, shortcomings, timeline
 from .record import DrillReport, Target, Verdict
@@ -39,7 +40,7 @@ class Lab(Protocol):
 
     @property
     def faults(self) -> Any:
-        """Injects, lists and heals faults."""
+        """Injects, lists and heals faults (`lab.faults.Faults`)."""
         ...
 
     def popen(self, node: str, argv: Sequence[str], **options: Any) -> Any:
@@ -100,7 +101,7 @@ class FibreCut:
             report = await self._cut_and_repair(report, watch)
             _cursor, unsteady = await self._steady()
             reasons += [f"not steady again: {reason}" for reason in unsteady]
-        except (ProbeError, OSError, TimeoutError) as error:
+        except (ProbeError, LabError, OSError, TimeoutError) as error:
             reasons.append(f"the drill broke off: {error}")
         finally:
             following.cancel()
@@ -121,15 +122,14 @@ class FibreCut:
             await asyncio.sleep(self.pace.baseline + random.Random(self.seed).uniform(0, 0.03))
 
             self.tell("cut")
-            story = Story(self.target, (), cut_ns=monotonic_ns())
-            self._inject()
-            ordered_ms = (monotonic_ns() - story.cut_ns) / NS_PER_MS
+            fault = self._inject()
+            story = Story(self.target, (), cut_ns=fault.began_ns)
             try:
                 await self._see_the_switch(watch, story)
             finally:
                 self.tell("repair")
                 story = replace(story, repair_ns=monotonic_ns())
-                self._heal()
+                self.lab.faults.heal(fault.id)
             await self._see_the_revert(watch, story)
             await asyncio.sleep(self.pace.tail)
             end_ns = monotonic_ns()
@@ -139,15 +139,15 @@ class FibreCut:
         assert story.repair_ns is not None
         windows = {"cut": (story.cut_ns, story.repair_ns), "revert": (story.repair_ns, end_ns)}
         felt = {d: {name: log.within(w) for name, w in windows.items()} for d, log in self.logs.items()}
-        return self._rated(report, story, felt, ordered_ms)
+        return self._rated(report, story, felt, fault)
 
     def _rated(
-        self, report: DrillReport, story: Story, felt: Mapping[str, Mapping[str, Traffic]], ordered_ms: float
+        self, report: DrillReport, story: Story, felt: Mapping[str, Mapping[str, Traffic]], fault: Any
     ) -> DrillReport:
         tasks = rate(story, self.targets)
         assert story.repair_ns is not None
         window = (story.cut_ns, story.repair_ns)
-        injection: dict[str, float | None] = {"command_ended_ms": ordered_ms}
+        injection: dict[str, float | None] = {"took_hold_ms": (fault.took_hold_ns - fault.began_ns) / NS_PER_MS}
         for direction, log in self.logs.items():
             lost_ns = log.first_lost_ns(window)
             injection[f"first_lost_{direction}_ms"] = lost_ns and (lost_ns - story.cut_ns) / NS_PER_MS
@@ -195,13 +195,13 @@ class FibreCut:
         at_site, at_core = (service_address(self.lab.inventory, end) for end in self.target.ends)
         return [Flow(TO_HUB, site, core, at_site, at_core), Flow(TO_SITE, core, site, at_core, at_site)]
 
-    def _inject(self) -> None:
+    def _inject(self) -> Any:
         options = {"direction": self.direction} if self.direction else {}
-        self.lab.faults.inject(NAME, target=self.target.working, mode=self.mode, **options)
+        return self.lab.faults.inject(NAME, target=self.target.working, mode=self.mode, **options)
 
     def _heal(self) -> bool:
         # Steady meant that no fault stood before ours; healing all of them is healing ours, however far it got.
-        self.lab.faults.heal(None)
+        self.lab.faults.heal()
         return not self.lab.faults.active()
 
 

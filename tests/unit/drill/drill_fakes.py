@@ -11,7 +11,7 @@ from typing import Any
 
 from lab.drills.fibre_cut import Pace
 from lab.drills.record import Target
-from lifeline.clock import wall_ns
+from lifeline.clock import monotonic_ns, wall_ns
 from lifeline.model.inventory import Inventory
 
 TARGET = Target("sbs-dongcheng", "core-wired", "pg-dongcheng", "fibre-dongcheng", "sat-dongcheng")
@@ -118,15 +118,17 @@ class FakeNetwork:
     def popen(self, _node: str, argv: list[str]) -> subprocess.Popen[bytes]:
         return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
-    def inject(self, name: str, **options: Any) -> None:
+    def inject(self, name: str, **options: Any) -> SimpleNamespace:
+        began_ns = monotonic_ns()
         self.standing.append(SimpleNamespace(id="001", name=name))
         self.injected.append({"name": name, **options})
         self.cut.set()
         if self.break_on_inject is not None:
             raise self.break_on_inject
         self._play("cut")
+        return SimpleNamespace(id="001", began_ns=began_ns, took_hold_ns=monotonic_ns())
 
-    def heal(self, _fault_id: str | None) -> None:
+    def heal(self, _fault_id: str | None = None) -> None:
         if self.standing:
             self._play("revert")
         self.standing.clear()
