@@ -12,6 +12,7 @@ from pathlib import Path
 
 LOCALE_DIR = Path(__file__).parent / "locale"
 _translation: gettext.NullTranslations = gettext.NullTranslations()
+_language = "en"
 
 
 def choose_language(language: str | None = None) -> str:
@@ -20,13 +21,19 @@ def choose_language(language: str | None = None) -> str:
     Args:
         language: `zh_CN`, `zh`, `en`, or None for the environment's choice.
     """
-    global _translation  # noqa: PLW0603 - the process speaks one language, chosen once
+    global _translation, _language  # noqa: PLW0603 - the process speaks one language, chosen once
     wanted = language or next(
         (v for n in ("LIFELINE_LANG", "LC_ALL", "LC_MESSAGES", "LANG") if (v := os.environ.get(n))), "en"
     )
     chosen = "zh_CN" if wanted.lower().startswith("zh") else "en"
     _translation = gettext.translation("lifeline", LOCALE_DIR, languages=[chosen], fallback=True)
+    _language = chosen
     return chosen
+
+
+def language() -> str:
+    """Return the chosen language, `zh_CN` or `en`: data that carries names in both picks by it."""
+    return _language
 
 
 def _(message: str) -> str:
