@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -103,6 +104,12 @@ class World:
     def fast_path(self, name: str, plan: FastPathPlan, directory: Path) -> FastPathProcess:
         return FastPathProcess(self, name, plan, directory)
 
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        if process.poll() is None:
+            process.kill()
+        process.wait(10)
+        self._processes.remove(process)
+
     def close(self) -> None:
         for process in self._processes:
             if process.poll() is None:
@@ -135,8 +142,6 @@ class FastPathProcess:
 
     def snapshot(self) -> dict[str, Any]:
         """Return the present state, once the fast path is there."""
-        import socket
-
         deadline = time.monotonic() + 10
         while True:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
@@ -156,6 +161,10 @@ class FastPathProcess:
 
     def group(self) -> dict[str, Any]:
         found: dict[str, Any] = self.snapshot()["groups"][0]
+        return found
+
+    def path(self, link: str) -> dict[str, Any]:
+        found: dict[str, Any] = next(path for path in self.snapshot()["paths"] if path["link"] == link)
         return found
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
@@ -178,7 +187,7 @@ class Probes:
 
     def __init__(self, world: World, directory: Path, a_address: str, b_address: str) -> None:
         self._results = {site: directory / f"probe-{site}.json" for site in "ab"}
-        probe = str(Path(__file__).with_name("probe.py"))
+        probe = str(Path(__file__).with_name("failover_probe.py"))
         ends = (("a", a_address, b_address), ("b", b_address, a_address))
         self._processes = [
             world.spawn(site, sys.executable, probe, mine, theirs, str(self._results[site]))

@@ -1,4 +1,4 @@
-"""1 kHz probes both ways: `probe.py LOCAL REMOTE RESULT`. Ends on SIGTERM and writes what it sent and received.
+"""1 kHz probes both ways: `failover_probe.py LOCAL REMOTE RESULT`. On SIGTERM it writes what it sent and received.
 
 Sequence numbers are the sending millisecond, so that two ends' results are joined without an exchange.
 """
