@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .topology import Impairment
 
 Progress = Callable[[str], None]
+LinkEnd = tuple[str, str]
+"""A link's id and the node at the end that is meant."""
 
 
 class LabError(Exception):
@@ -44,8 +46,8 @@ class NodeStatus:
 class Driver(Protocol):
     """Deploys a topology and reaches into it. Every change is idempotent: doing it twice is doing it once.
 
-    Links are named by id. Faults go in at mid-span, between the nodes' interfaces: `sender` and `node` name the end
-    they mean, so that a node's own view (carrier, addresses, routes) changes only where the fault would change it.
+    Links are named by id. Faults go in at mid-span, between the nodes' interfaces, so that a node's own view (carrier,
+    addresses, routes) changes only where the fault would change it.
     """
 
     def deploy(self, specs: Mapping[str, NodeSpec], tell: Progress) -> None:
@@ -83,27 +85,31 @@ class Driver(Protocol):
         """Tell whether a node has power."""
         ...
 
+    def mend(self) -> None:
+        """Start again what the lab runs and what has died: nodes that are off, the satellite relay."""
+        ...
+
     def has_mid_span(self, link: str) -> bool:
         """Tell whether faults can go into a link without its ends seeing a change of their interfaces."""
         ...
 
-    def mute(self, link: str, senders: Sequence[str]) -> None:
-        """Lose, at mid-span, every frame that these nodes send into a link; nobody's carrier changes."""
+    def mute(self, senders: Collection[LinkEnd]) -> None:
+        """Lose, at mid-span and all from the same instant, what these nodes send into these links; carrier stays."""
         ...
 
-    def unmute(self, link: str, senders: Sequence[str]) -> None:
-        """Let the frames of these nodes pass again."""
+    def unmute(self, senders: Collection[LinkEnd]) -> None:
+        """Let the frames of these ends pass again."""
         ...
 
-    def muted(self, link: str) -> frozenset[str]:
-        """Return the nodes whose frames are lost in a link."""
+    def muted(self) -> frozenset[LinkEnd]:
+        """Return the ends whose frames are lost."""
         ...
 
-    def set_light(self, link: str, node: str, *, on: bool) -> None:
+    def set_light(self, end: LinkEnd, *, on: bool) -> None:
         """Take the carrier from one end of a link, or give it back; no frame passes without it."""
         ...
 
-    def has_light(self, link: str, node: str) -> bool:
+    def has_light(self, end: LinkEnd) -> bool:
         """Tell whether an end of a link receives carrier."""
         ...
 

@@ -61,7 +61,16 @@ def service(name: str) -> dict[str, Any]:
         }
     if name == "snmpd":
         # MIBS: numbers are enough for an agent, and Debian ships no MIB files.
-        argv = ["/usr/sbin/snmpd", "-f", "-Lo", "-C", "-c", f"{_ETC}/snmpd.conf"]
+        argv = [
+            "/usr/sbin/snmpd",
+            "-f",
+            "-Lo",
+            "-I",
+            "-smux,mteTrigger,mteTriggerConf",
+            "-C",
+            "-c",
+            f"{_ETC}/snmpd.conf",
+        ]
         return {"name": name, "argv": argv, "env": {"MIBS": ""}, "graceful": False}
     return {"name": name, "argv": ["/usr/sbin/sshd", "-D", "-e", "-f", f"{_ETC}/sshd_config"], "graceful": False}
 

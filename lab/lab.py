@@ -19,6 +19,7 @@ from .convergence import unreachable
 from .driver import Driver, LabError, NodeSpec, NodeStatus, Progress
 from .drivers import netns, preflight
 from .drivers.fabric import FABRIC
+from .faults import Faults
 from .place import PINS, Place
 from .topology import Topology
 from .topology_file import load_topology
@@ -124,6 +125,11 @@ class Lab:
     def driver(self) -> Driver:
         """What carries the topology out."""
         return netns.NetnsDriver(self.topology, self._place)
+
+    @cached_property
+    def faults(self) -> Faults:
+        """What is broken on purpose."""
+        return Faults(self.topology, self.driver, self._place)
 
     @property
     def root(self) -> Path:

@@ -22,6 +22,14 @@ class RelayControl:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    def answers(self) -> bool:
+        """Tell whether the relay is alive."""
+        try:
+            self.stats()
+        except LabError:
+            return False
+        return True
+
     def impair(self, link: str, impairment: Impairment) -> None:
         """Change a path's impairment, both directions, from the next frame on."""
         self._ask({"link": link, "impairment": impairment.to_json()})

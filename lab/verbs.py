@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,7 @@ from lifeline.clock import monotonic_s
 from lifeline.i18n import _
 from noc.cli.output import ExitCode, Styled, emit, emit_json, emit_table, json_option, narrate
 
+from .faults import DIRECTIONS, MODES, Fault
 from .lab import DEFAULT_INVENTORY, DEFAULT_NAME, DEFAULT_TOPOLOGY, Lab
 
 _NAME = click.option("--name", default=DEFAULT_NAME, show_default=True, help=_("Name of the lab."))
@@ -116,6 +118,117 @@ def exec_(name: str, node: str, argv: Sequence[str]) -> int:
             return process.wait()
         except KeyboardInterrupt:
             continue  # the terminal has told the program as well; it decides
+
+
+@lab.group(help=_("Inject a fault; its undo is on disk before it is in the network."))
+def fault() -> None:
+    """Group the faults."""
+
+
+def _cut_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    direction = click.option(
+        "--direction", type=click.Choice(DIRECTIONS), help=_("Which direction a one-way cut loses; to-site otherwise.")
+    )
+    mode = click.option(
+        "--mode",
+        type=click.Choice(MODES),
+        default="silent",
+        show_default=True,
+        help=_("silent: both directions, carrier stays; oneway: one direction; carrier: the site loses its carrier."),
+    )
+    return _NAME(json_option()(mode(direction(command))))
+
+
+@fault.command("fibre-cut", help=_("Cut fibres at mid-span: lifeline lab fault fibre-cut fibre-dongcheng"))
+@click.argument("link", nargs=-1, required=True)
+@_cut_options
+def fibre_cut(link: Sequence[str], **options: Any) -> None:
+    """Cut."""
+    _inject("fibre-cut", link, **options)
+
+
+@fault.command("duct-cut", help=_("Cut every fibre of a duct at once: lifeline lab fault duct-cut duct-east"))
+@click.argument("srg", nargs=-1, required=True)
+@_cut_options
+def duct_cut(srg: Sequence[str], **options: Any) -> None:
+    """Cut."""
+    _inject("duct-cut", srg, **options)
+
+
+@fault.command("node-off", help=_("Pull the plug of nodes; healing boots them: lifeline lab fault node-off noc-b"))
+@click.argument("node", nargs=-1, required=True)
+@_NAME
+@json_option()
+def node_off(node: Sequence[str], **options: Any) -> None:
+    """Switch off."""
+    _inject("node-off", node, **options)
+
+
+@fault.command("satellite-degrade", help=_("Let satellite paths fade: more loss, delay or jitter, less rate."))
+@click.argument("link", nargs=-1, required=True)
+@click.option("--delay-ms", type=float, help=_("One way."))
+@click.option("--jitter-ms", type=float)
+@click.option("--loss-pct", type=float)
+@click.option("--rate-kbps", type=float)
+@_NAME
+@json_option()
+def satellite_degrade(link: Sequence[str], **options: Any) -> None:
+    """Degrade."""
+    _inject("satellite-degrade", link, **options)
+
+
+def _inject(kind: str, targets: Sequence[str], *, name: str, as_json: bool, **options: Any) -> None:
+    injected = Lab(name).faults.inject(kind, targets, **options)
+    if as_json:
+        emit_json("lifeline.lab-fault/1", injected.to_json())
+    else:
+        emit(_("fault {id} stands: {kind} {targets}; undo it with `lifeline lab heal {id}`").format(
+            id=injected.id, kind=kind, targets=" ".join(targets)))  # fmt: skip
+
+
+@lab.group(help=_("Look at faults."))
+def faults() -> None:
+    """Group the verbs."""
+
+
+@faults.command("list", help=_("List the faults that stand; with --all those that were healed too."))
+@click.option("--all", "healed_too", is_flag=True, help=_("Healed ones too."))
+@_NAME
+@json_option()
+def list_faults(name: str, healed_too: bool, as_json: bool) -> None:
+    """List."""
+    known = Lab(name).faults
+    shown = known.all() if healed_too else known.active()
+    if as_json:
+        emit_json("lifeline.lab-faults/1", {"faults": [each.to_json() for each in shown]})
+    else:
+        emit_table(
+            [_("Fault"), _("Kind"), _("Targets"), _("How"), _("Phase")],
+            [(each.id, each.kind, " ".join(each.targets), _how(each), each.phase) for each in shown],
+        )
+
+
+@lab.command(help=_("Undo the fault ID, or all that stand; also after whoever injected it was killed."))
+@click.argument("fault_id", metavar="[ID]", required=False)
+@click.option("--all", "all_", is_flag=True, help=_("All faults, as without ID."))
+@_NAME
+@json_option()
+def heal(fault_id: str | None, all_: bool, name: str, as_json: bool) -> None:
+    """Heal."""
+    if fault_id and all_:
+        raise click.UsageError(_("give an ID or --all, not both"))
+    healed = Lab(name).faults.heal(fault_id)
+    if as_json:
+        emit_json("lifeline.lab-heal/1", {"healed": [each.to_json() for each in healed]})
+    elif not healed:
+        emit(_("nothing to heal"))
+    for each in healed if not as_json else ():
+        emit(_("fault {id} is healed: {kind} {targets}").format(
+            id=each.id, kind=each.kind, targets=" ".join(each.targets)))  # fmt: skip
+
+
+def _how(fault: Fault) -> str:
+    return " ".join(f"{key}={value}" for key, value in fault.options.items())
 
 
 def _stopwatch(started: float) -> Callable[[str], None]:

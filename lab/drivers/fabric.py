@@ -50,11 +50,12 @@ class Fabric:
             lines += self._link(link)
         lines += self._management()
         self.ip(lines)
-        ports = [self.port(link, end.node) for link in self._spans() for end in link.ends]
+        ports = [self.port(link, end.node) for link in self.spans() for end in link.ends]
         if ports:
             self.run(["nft", "-f", "-"], _CUTS.format(table=_TABLE, ports=", ".join(ports)))
 
-    def _spans(self) -> list[Link]:
+    def spans(self) -> list[Link]:
+        """Return the links that are bridges of two ports here."""
         return [link for link in self._topology.links.values() if self.is_span(link)]
 
     def _link(self, link: Link) -> list[str]:

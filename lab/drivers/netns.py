@@ -11,14 +11,14 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 from lifeline.i18n import _
 
-from ..driver import LabError, NodeSpec, NodeStatus, Progress
+from ..driver import LabError, LinkEnd, NodeSpec, NodeStatus, Progress
 from ..place import PINS, Place, write_durably, write_secret
 from ..relay_control import RelayControl
 from ..topology import Impairment, Link, Topology
@@ -114,33 +114,42 @@ class NetnsDriver:
         """Tell whether a node has power."""
         return self._init(node) is not None
 
+    def mend(self) -> None:
+        """Start again what the lab runs and what has died: nodes that are off, the satellite relay."""
+        off = [node for node, status in self.status().items() if not status.on]
+        for node in off:
+            self.power_off(node)  # a node that died, rather than was switched off, left its links as they were
+        self._boot(off)
+        if self._satellites() and not self._relay.answers():
+            self._start_relay()
+
     # Links
 
     def has_mid_span(self, link: str) -> bool:
         """Tell whether faults can go into a link without its ends seeing a change of their interfaces."""
         return self._fabric.is_span(self._topology.links[link])
 
-    def mute(self, link: str, senders: Sequence[str]) -> None:
-        """Lose, at mid-span, every frame that these nodes send into a link; nobody's carrier changes."""
-        self._fabric.cut(self._ports(link, senders))
+    def mute(self, senders: Collection[LinkEnd]) -> None:
+        """Lose, at mid-span and all from the same instant, what these nodes send into these links; carrier stays."""
+        self._fabric.cut([self._port(end) for end in senders])
 
-    def unmute(self, link: str, senders: Sequence[str]) -> None:
-        """Let the frames of these nodes pass again."""
-        self._fabric.splice(self._ports(link, senders))
+    def unmute(self, senders: Collection[LinkEnd]) -> None:
+        """Let the frames of these ends pass again."""
+        self._fabric.splice([self._port(end) for end in senders])
 
-    def muted(self, link: str) -> frozenset[str]:
-        """Return the nodes whose frames are lost in a link."""
+    def muted(self) -> frozenset[LinkEnd]:
+        """Return the ends whose frames are lost."""
         cut = self._fabric.cut_ports()
-        span = self._topology.links[link]
-        return frozenset(end.node for end in span.ends if self._fabric.port(span, end.node) in cut)
+        ends = [(link.id, end.node) for link in self._fabric.spans() for end in link.ends]
+        return frozenset(end for end in ends if self._port(end) in cut)
 
-    def set_light(self, link: str, node: str, *, on: bool) -> None:
+    def set_light(self, end: LinkEnd, *, on: bool) -> None:
         """Take the carrier from one end of a link, or give it back; no frame passes without it."""
-        self._fabric.set_port(self._fabric.port(self._topology.links[link], node), up=on)
+        self._fabric.set_port(self._port(end), up=on)
 
-    def has_light(self, link: str, node: str) -> bool:
+    def has_light(self, end: LinkEnd) -> bool:
         """Tell whether an end of a link receives carrier."""
-        return self._fabric.is_port_up(self._fabric.port(self._topology.links[link], node))
+        return self._fabric.is_port_up(self._port(end))
 
     def impair(self, link: str, impairment: Impairment) -> None:
         """Change what a satellite path does to its traffic, from the next frame on."""
@@ -159,8 +168,9 @@ class NetnsDriver:
     def _pins(self) -> dict[str, Path]:
         return {name: self._place.pin(name) for name in (*self._topology.nodes, FABRIC)}
 
-    def _ports(self, link: str, nodes: Sequence[str]) -> list[str]:
-        return [self._fabric.port(self._topology.links[link], node) for node in nodes]
+    def _port(self, end: LinkEnd) -> str:
+        link, node = end
+        return self._fabric.port(self._topology.links[link], node)
 
     def _init(self, node: str) -> int | None:
         found = processes.processes_in({node: self._place.pin(node)})[node]
