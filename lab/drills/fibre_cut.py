@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from lifeline.model.inventory import Inventory, Media
 from lifeline.model.records import Json
 
 from ..driver import LabError
-from ..probe import Flow, ProbeError, ProbeLog, Probes, Traffic
+from ..probe import INTERVAL_MS, Flow, ProbeError, ProbeLog, Probes, Traffic
 from .judge import NS_PER_MS, Story, Targets, rate, shortcomings, timeline
 from .record import DrillReport, Target, Verdict
 from .steady import unsteady_reasons
@@ -144,19 +145,23 @@ class FibreCut:
     def _rated(
         self, report: DrillReport, story: Story, felt: Mapping[str, Mapping[str, Traffic]], fault: Any
     ) -> DrillReport:
-        tasks = rate(story, self.targets)
         assert story.repair_ns is not None
         window = (story.cut_ns, story.repair_ns)
-        injection: dict[str, float | None] = {"took_hold_ms": (fault.took_hold_ns - fault.began_ns) / NS_PER_MS}
-        for direction, log in self.logs.items():
-            lost_ns = log.first_lost_ns(window)
-            injection[f"first_lost_{direction}_ms"] = lost_ns and (lost_ns - story.cut_ns) / NS_PER_MS
+        first_lost_ns = {direction: log.first_lost_ns(window) for direction, log in self.logs.items()}
+        # The command takes milliseconds; the last probe that came through dates its effect to one.
+        spacing_ns = INTERVAL_MS * NS_PER_MS
+        held_ns = fault.took_hold_ns + 2 * spacing_ns
+        effects_ns = [ns - spacing_ns for ns in first_lost_ns.values() if ns is not None and ns <= held_ns]
+        dated = replace(story, cut_ns=max(story.cut_ns, min(effects_ns, default=story.cut_ns)))
+        tasks = rate(dated, self.targets)
+        instants = {"took_hold": fault.took_hold_ns, "took_effect": dated.cut_ns}
+        instants |= {f"first_lost_{direction}": ns for direction, ns in first_lost_ns.items()}
         return replace(
             report,
-            injection=injection,
+            injection={f"{name}_ms": ns and (ns - story.cut_ns) / NS_PER_MS for name, ns in instants.items()},
             tasks=tasks,
             traffic=felt,
-            timeline=timeline(story),
+            timeline=timeline(dated),
             reasons=tuple(shortcomings(tasks, felt, self.targets)),
         )
 
@@ -191,7 +196,8 @@ class FibreCut:
             await asyncio.sleep(0.05)
 
     def _flows(self) -> list[Flow]:
-        site, core = (partial(self.lab.popen, node) for node in self.target.ends)
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        site, core = (partial(self.lab.popen, node, **pipes) for node in self.target.ends)
         at_site, at_core = (service_address(self.lab.inventory, end) for end in self.target.ends)
         return [Flow(TO_HUB, site, core, at_site, at_core), Flow(TO_SITE, core, site, at_core, at_site)]
 

@@ -95,7 +95,7 @@ class DrillReport:
     reasons: tuple[str, ...] = ()
     """Why it failed or was not run."""
     injection: Mapping[str, float | None] = field(default_factory=dict)
-    """When the cut took effect, in ms since just before the command: just after it, and by the first lost probes."""
+    """In ms since just before the fault's command: when it held, when it took effect, the first lost probes."""
     tasks: tuple[Task, ...] = ()
     traffic: Mapping[str, Mapping[str, Traffic]] = field(default_factory=dict)
     """Direction, then window."""

@@ -115,8 +115,8 @@ class FakeNetwork:
     def faults(self) -> FakeNetwork:
         return self
 
-    def popen(self, _node: str, argv: list[str]) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    def popen(self, _node: str, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(argv, **options)
 
     def inject(self, name: str, **options: Any) -> SimpleNamespace:
         began_ns = monotonic_ns()
