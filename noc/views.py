@@ -1,0 +1,159 @@
+"""What the hub shows: the views of sites, links, groups and commands, as the API sends them.
+
+Standard-library dataclasses: one definition serves the projection that builds them and the published OpenAPI schema.
+Alarms are shown as `lifeline.alarms.Alarm.to_json` gives them. Times are wall nanoseconds, UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from lifeline.model.records import Json
+
+
+class Health(StrEnum):
+    """How a thing is. `unknown` is never healthy."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Order for sorting, worst highest. What is unknown ranks above what is degraded: it may be worse."""
+        return _HEALTH_RANK[self]
+
+
+_HEALTH_RANK = {health: rank for rank, health in enumerate(Health)}
+
+
+class AgentState(StrEnum):
+    """Whether a site's agent is heard."""
+
+    UP = "up"
+    SILENT = "silent"  # it was heard once
+    NEVER = "never"  # it is expected, and has not been heard yet
+    NONE = "none"  # none is expected
+
+
+class LinkState(StrEnum):
+    """Whether a link carries packets, as far as its ends know."""
+
+    UP = "up"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+    ADMIN_DOWN = "admin-down"
+
+
+class Selection(StrEnum):
+    """By which path a protection group carries its traffic, both ends taken together."""
+
+    WORKING = "working"
+    PROTECTION = "protection"
+    MIXED = "mixed"  # the ends differ
+    UNKNOWN = "unknown"  # an end is not heard
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmCounts:
+    """Active alarms by severity; indeterminate ones count with the minor."""
+
+    critical: int = 0
+    major: int = 0
+    minor: int = 0
+    warning: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site: how it is, and why."""
+
+    id: str
+    kind: str
+    name: str
+    name_zh: str
+    district: str | None
+    health: Health
+    agent: AgentState
+    last_heard_at_ns: int | None
+    alarms: AlarmCounts
+    text: str
+    """The one thing to know about it, in English; empty when all is well."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkEndView:
+    """Where a link ends."""
+
+    site: str
+    interface: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A link: whether it carries, and what each end says of it."""
+
+    id: str
+    media: str
+    srgs: list[str]
+    a: LinkEndView
+    b: LinkEndView
+    state: LinkState
+    ends: Mapping[str, Mapping[str, Any]]
+    """Per site that has told: its path (`bfd`, `diag`, `signal_fail`, `since_ns`, ...) and whether that is `fresh`."""
+    groups: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """A protection group: which path carries, and what each end says and why."""
+
+    id: str
+    working: str
+    protection: str
+    revertive: bool
+    wtr_ms: int
+    hold_off_ms: int
+    selector: Selection
+    state: str
+    """The state machine's state; `mixed` where the ends differ, `unknown` where one is not heard."""
+    ends: Mapping[str, Mapping[str, Any]]
+    """Per site that has told: its end (`state`, `selector`, `why`, `working`, ...), and whether that is `fresh`."""
+    health: Health
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """A command and what became of it."""
+
+    id: str
+    command: str
+    target: str
+    text: str
+    by: str
+    phase: str
+    """`requested` while the outcome is not known, then `done` or `refused`."""
+    requested_at_ns: int
+    finished_at_ns: int | None
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class StateView:
+    """Everything at once: what a screen needs for its first paint."""
+
+    schema: str
+    journal: str
+    """Identity of the journal that the cursor belongs to."""
+    cursor: int
+    generated_at_ns: int
+    overall: Health
+    sites: list[SiteView]
+    links: list[LinkView]
+    groups: list[GroupView]
+    alarms: list[Mapping[str, Json]]
