@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from .core import bfd, protection
+from .core import bfd, poll, protection
 from .core.packet import Diagnostic, State
 
 Edges = Iterable[tuple[str, str, str]]
@@ -50,10 +50,10 @@ def bfd_diagram() -> str:
 def poll_table() -> str:
     """Return the Poll Sequence as a Markdown table."""
     rows = [
-        [f"**{poll.value}**", *(_moved(poll, bfd.POLL_TRANSITIONS[poll, what]) for what in bfd.PollInput)]
-        for poll in bfd.Poll
+        [f"**{stage.value}**", *(_moved(stage, poll.POLL_TRANSITIONS[stage, what]) for what in poll.PollInput)]
+        for stage in poll.Poll
     ]
-    return _table(["Poll Sequence", *(what.value for what in bfd.PollInput)], rows)
+    return _table(["Poll Sequence", *(what.value for what in poll.PollInput)], rows)
 
 
 def protection_table(transitions: protection.Transitions) -> str:

@@ -10,13 +10,13 @@ The rules, before the tables:
    to be called in time: the caller drains its sockets before it lets the detection deadline expire, and gives the far
    end one `grace` when it was itself that woke up late.
 3. AdminDown, ours or the far end's, says nothing about the path (6.8.16, RFC 5882 4.2): sessions go down, `SignalFail`
-   does not move. Received in AdminDown, a packet changes what we know of the far end but no state.
+   does not move, nor does it when a far end falls silent after its AdminDown, as it may. What we receive while we are
+   AdminDown changes what we know of the far end but no state.
 4. Both directions negotiate on their own: we send at the slower of what we desire and what the far end can bear, and
    expect what it desires or what we can bear (6.8.2, 6.8.4). Until a session is Up we desire at least 1 s (6.8.3).
 5. A changed interval starts a Poll Sequence: P in our packets until an F comes back (6.5). While Up, a longer transmit
    interval and a shorter detection time wait for that F; every other change is immediate, counted from the last packet
-   sent (6.8.3). One Final answers one change: a second change makes the running poll stale, and the next poll begins
-   after the stale Final and one packet without F (6.8.3, third choice).
+   sent (6.8.3).
 6. A packet whose contents differ from the last one sent goes out at once, not at the next tick, and so does the answer
    to a poll (6.8.7). Periodic packets stop when the far end bears none (Required Min RX 0), when it is in Demand mode
    and both ends are Up, and when we are passive and have not heard it yet. They are jittered to 75-100 % of the
@@ -25,22 +25,25 @@ The rules, before the tables:
 8. `SignalFail` is what protection switching acts upon: raised when an Up session goes Down (save by rule 3), when
    something outside BFD knows that the path failed, and when a session has not come Up within `establish_s` of its
    creation or of the end of AdminDown; cleared by Up. Before the first of these nothing is known and nothing is said.
+9. With authentication in use, a packet without a good authentication section is discarded, and without it one with
+   (6.8.6, `auth`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 from math import inf
 from typing import Final
 
+from .auth import Authenticator, KeyRing
+from .bfd_types import Effect, Send, SessionConfig, SignalFail, StateChanged
 from .packet import ControlPacket, Diagnostic, State
+from .poll import POLL_TRANSITIONS, Poll, PollInput
 
 __all__ = [
-    "DETECTION_EXPIRED", "POLL_TRANSITIONS", "SLOW_INTERVAL_US", "TRANSITIONS",
-    "Diagnostic", "Effect", "Poll", "PollInput", "Send", "Session", "SessionConfig", "SignalFail", "State",
-    "StateChanged",
+    "DETECTION_EXPIRED", "SLOW_INTERVAL_US", "TRANSITIONS", "Diagnostic", "Effect", "Send", "Session", "SessionConfig",
+    "SignalFail", "State", "StateChanged",
 ]  # fmt: skip
 
 SLOW_INTERVAL_US: Final = 1_000_000
@@ -75,101 +78,6 @@ DETECTION_EXPIRED: Final[dict[State, tuple[State, Diagnostic | None]]] = {
 }
 
 
-class Poll(Enum):
-    """Where our Poll Sequence stands."""
-
-    IDLE = "idle"
-    ACTIVE = "active"
-    STALE = "stale"
-    """An interval changed after the poll began: its Final settles nothing."""
-    SPENT = "spent"
-    """The stale Final came; the next poll waits for a packet without F."""
-
-
-class PollInput(Enum):
-    """What moves a Poll Sequence."""
-
-    CHANGE = "interval changed"
-    FINAL = "packet with F"
-    PLAIN = "packet without F"
-
-
-POLL_TRANSITIONS: Final[dict[tuple[Poll, PollInput], Poll]] = {
-    # Changed values take effect on ACTIVE -> IDLE.                                           RFC 5880 6.5, 6.8.3
-    (Poll.IDLE, PollInput.CHANGE): Poll.ACTIVE,
-    (Poll.IDLE, PollInput.FINAL): Poll.IDLE,
-    (Poll.IDLE, PollInput.PLAIN): Poll.IDLE,
-    (Poll.ACTIVE, PollInput.CHANGE): Poll.STALE,
-    (Poll.ACTIVE, PollInput.FINAL): Poll.IDLE,
-    (Poll.ACTIVE, PollInput.PLAIN): Poll.ACTIVE,
-    (Poll.STALE, PollInput.CHANGE): Poll.STALE,
-    (Poll.STALE, PollInput.FINAL): Poll.SPENT,
-    (Poll.STALE, PollInput.PLAIN): Poll.STALE,
-    (Poll.SPENT, PollInput.CHANGE): Poll.SPENT,
-    (Poll.SPENT, PollInput.FINAL): Poll.SPENT,
-    (Poll.SPENT, PollInput.PLAIN): Poll.ACTIVE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class SessionConfig:
-    """What the administrator decides about a session. Intervals are microseconds.
-
-    Raises:
-        ValueError: a value is outside what RFC 5880 4.1 allows.
-    """
-
-    local_discriminator: int
-    desired_min_tx_us: int
-    required_min_rx_us: int
-    detect_mult: int
-    passive: bool = False
-    """Stay silent until the far end has been heard (RFC 5880 6.1); at least one end must be active."""
-    establish_s: float = 5.0
-    """How long the session may take to come Up before its path counts as failed."""
-
-    def __post_init__(self) -> None:
-        for name, least, most in (
-            ("local_discriminator", 1, 0xFFFFFFFF),
-            ("desired_min_tx_us", 1, 0xFFFFFFFF),
-            ("required_min_rx_us", 1, 0xFFFFFFFF),
-            ("detect_mult", 1, 255),
-        ):
-            if not least <= getattr(self, name) <= most:
-                raise ValueError(f"{name} is {getattr(self, name)}, must be {least} to {most}")
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Send this packet now."""
-
-    packet: ControlPacket
-
-
-@dataclass(frozen=True, slots=True)
-class StateChanged:
-    """The session's state changed: for the record and for people. Switching acts on `SignalFail`."""
-
-    previous: State
-    state: State
-    diagnostic: Diagnostic
-    remote_state: State
-    remote_diagnostic: Diagnostic
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class SignalFail:
-    """The path is now known to have failed, or to work. `reason` is a clause for people."""
-
-    failed: bool
-    reason: str
-    at: float
-
-
-Effect = Send | StateChanged | SignalFail
-
-
 class Session:
     """A BFD session with one far end over one path.
 
@@ -179,18 +87,24 @@ class Session:
         config: what the administrator decided.
         now: monotonic seconds.
         jitter: a source of numbers in [0, 1), drawn once for each packet sent.
+        auth: authentication, when it is in use.
     """
 
     __slots__ = (
-        "_config", "_contents", "_desired_min_tx_us", "_detect_at", "_detection_s", "_diagnostic", "_establish_by",
-        "_graced_at", "_heard", "_interval_most_s", "_interval_span_s", "_interval_us", "_jitter", "_last_rx_at",
-        "_last_tx_at", "_periodic", "_poll", "_remote_demand", "_remote_desired_min_tx_us", "_remote_detect_mult",
-        "_remote_diagnostic", "_remote_discriminator", "_remote_min_rx_us", "_remote_state", "_rx_in_effect_us",
-        "_signal_fail", "_state", "_tx_at", "_tx_in_effect_us", "discarded", "last_discard",
+        "_auth", "_config", "_contents", "_desired_min_tx_us", "_detect_at", "_detection_s", "_diagnostic",
+        "_establish_by", "_graced_at", "_heard", "_interval_most_s", "_interval_span_s", "_interval_us", "_jitter",
+        "_last_rx_at", "_last_tx_at", "_meticulous", "_periodic", "_poll", "_remote_demand",
+        "_remote_desired_min_tx_us", "_remote_detect_mult", "_remote_diagnostic", "_remote_discriminator",
+        "_remote_min_rx_us", "_remote_state", "_rx_in_effect_us", "_signal_fail", "_state", "_tx_at",
+        "_tx_in_effect_us", "discarded", "last_discard",
     )  # fmt: skip
 
-    def __init__(self, config: SessionConfig, now: float, jitter: Callable[[], float]) -> None:
+    def __init__(
+        self, config: SessionConfig, now: float, jitter: Callable[[], float], auth: Authenticator | None = None
+    ) -> None:
         self._config = config
+        self._auth = auth
+        self._meticulous = auth is not None and auth.meticulous  # then no two packets are alike
         self._jitter = jitter
         self._state = State.DOWN
         self._diagnostic = Diagnostic.NO_DIAGNOSTIC
@@ -225,16 +139,17 @@ class Session:
 
         A packet that RFC 5880 6.8.6 discards changes nothing but `discarded` and `last_discard`.
         """
-        if packet is self._heard:
-            if now > self._last_rx_at:
-                self._last_rx_at = now
-                self._detect_at = now + self._detection_s
-            return ()
-        if refusal := self._refusal(packet):
-            self.discarded += 1
-            self.last_discard = refusal
-            return ()
-        return self._accept(packet, now)
+        if packet is not self._heard or self._meticulous:
+            if refusal := self._refusal(packet, now):
+                self.discarded += 1
+                self.last_discard = refusal
+                return ()
+            if self._heard is None or not packet.same_but_for_auth(self._heard):
+                return self._accept(packet, now)
+        if now > self._last_rx_at:
+            self._last_rx_at = now
+            self._detect_at = now + self._detection_s
+        return ()
 
     def handle_timer(self, now: float) -> tuple[Effect, ...]:
         """Do what is due at `now`: send, or find that the far end has gone silent. Early calls do nothing."""
@@ -244,9 +159,12 @@ class Session:
             return ()
         self._last_tx_at = now
         self._tx_at = now + self._interval_most_s - self._interval_span_s * self._jitter()
-        if not self._periodic:
-            self._periodic = (self._send(),)
-        return self._periodic
+        if self._periodic:
+            return self._periodic
+        effects = (self._send(),)
+        if not self._meticulous:
+            self._periodic = effects
+        return effects
 
     def next_deadline(self) -> float:
         """Return when `handle_timer` has something to do, monotonic seconds; may be past; infinite for never."""
@@ -270,6 +188,27 @@ class Session:
             self._judge(True, f"reported locally: {diagnostic.text}", now, effects)
             self._settle(now, effects, self._become(State.DOWN, diagnostic, now))
         return tuple(effects)
+
+    def far_end_is_back(self, now: float) -> None:
+        """Count silence after the far end's AdminDown again: another session with the same far end came Up at `now`.
+
+        A far end that bade farewell with AdminDown and started anew behind a cut could else never be missed.
+        """
+        if self._remote_state is State.ADMIN_DOWN and self._state is State.DOWN:
+            self._establish_by = now + self._config.establish_s
+            self._heard = None  # AdminDown told once more ends the wait
+
+    def rekey(self, ring: KeyRing) -> None:
+        """Use other keys from now on, without a change of state.
+
+        Raises:
+            ValueError: the session is not authenticated, or not by this type; nothing was changed.
+        """
+        if self._auth is None:
+            raise ValueError("the session is not authenticated")
+        self._auth.rekey(ring)
+        self._heard = None
+        self._periodic = ()
 
     def admin_down(self, now: float) -> tuple[Effect, ...]:
         """Hold the session down by order, and tell the far end so for as long as it lasts (RFC 5880 6.8.16)."""
@@ -379,13 +318,15 @@ class Session:
 
     # ---- the interpreter ----
 
-    def _refusal(self, packet: ControlPacket) -> str:
+    def _refusal(self, packet: ControlPacket, now: float) -> str:
         """Return why RFC 5880 6.8.6 discards a packet, or an empty string."""
         if packet.your_discriminator not in (0, self._config.local_discriminator):
             return f"Your Discriminator {packet.your_discriminator:#010x} is not this session's"
-        if packet.auth:
-            return "authenticated, but authentication is not in use"
-        return ""
+        if self._auth is None:
+            return "authenticated, but authentication is not in use" if packet.auth else ""
+        if now - self._last_rx_at > 2 * self._detection_s:
+            self._auth.forget()  # the far end may have restarted (6.8.1, bfd.AuthSeqKnown)
+        return self._auth.refusal(packet)
 
     def _accept(self, packet: ControlPacket, now: float) -> tuple[Effect, ...]:
         """Go through RFC 5880 6.8.6 from the point where a packet is no longer discarded."""
@@ -416,8 +357,8 @@ class Session:
         changed = self._become(state, diagnostic, now)
         answer = packet.poll and state is not State.ADMIN_DOWN
         self._settle(now, effects, changed, final=answer)
-        idempotent = changed is None and not packet.poll and not packet.final
-        self._heard = packet if idempotent else None
+        if changed is None and not packet.poll and not packet.final:
+            self._heard = packet
         return tuple(effects)
 
     def _expire(self, now: float) -> tuple[Effect, ...]:
@@ -507,6 +448,8 @@ class Session:
         self._heard = None
         self._periodic = ()
         contents = self._compose()
+        if self._auth is not None and contents != self._contents:
+            self._auth.contents_changed()
         if final:  # beside the periodic packets, whose timer it leaves alone: they carry our own P
             effects.append(self._send(contents, final=True))
         elif contents != self._contents and (self._remote_discriminator or not self._config.passive):
@@ -546,7 +489,9 @@ class Session:
         )
 
     def _send(self, contents: ControlPacket | None = None, *, final: bool = False) -> Send:
-        contents = contents or self._contents
+        packet = contents or self._contents
         if final:
-            return Send(replace(contents, final=True))
-        return Send(replace(contents, poll=True) if self._polls else contents)
+            packet = replace(packet, final=True)
+        elif self._polls:
+            packet = replace(packet, poll=True)
+        return Send(packet if self._auth is None else self._auth.sign(packet))

@@ -98,23 +98,48 @@ class ControlPacket:
         Raises:
             BfdPacketError: a field does not fit its place on the wire.
         """
+        return self.encode_with(self.auth)
+
+    def encode_with(self, auth: bytes) -> bytes:
+        """Return the packet's bytes with another authentication section than its own.
+
+        Raises:
+            BfdPacketError: a field does not fit its place on the wire.
+        """
         flags = (
             self.state << 6
             | (_POLL if self.poll else 0)
             | (_FINAL if self.final else 0)
             | (_CPI if self.control_plane_independent else 0)
-            | (_AUTH if self.auth else 0)
+            | (_AUTH if auth else 0)
             | (_DEMAND if self.demand else 0)
         )
         try:
             mandatory = _MANDATORY.pack(
-                VERSION << 5 | self.diagnostic, flags, self.detect_mult, MANDATORY_LENGTH + len(self.auth),
+                VERSION << 5 | self.diagnostic, flags, self.detect_mult, MANDATORY_LENGTH + len(auth),
                 self.my_discriminator, self.your_discriminator,
                 self.desired_min_tx_us, self.required_min_rx_us, self.required_min_echo_rx_us,
             )  # fmt: skip
         except struct.error as error:
             raise BfdPacketError(f"field out of range: {error}") from None
-        return mandatory + self.auth
+        return mandatory + auth
+
+    def same_but_for_auth(self, other: ControlPacket) -> bool:
+        """Return whether another packet says the same, be it signed differently."""
+        return (
+            self.state is other.state
+            and self.my_discriminator == other.my_discriminator
+            and self.your_discriminator == other.your_discriminator
+            and self.desired_min_tx_us == other.desired_min_tx_us
+            and self.required_min_rx_us == other.required_min_rx_us
+            and self.detect_mult == other.detect_mult
+            and self.diagnostic == other.diagnostic
+            and self.poll is other.poll
+            and self.final is other.final
+            and self.demand is other.demand
+            and self.control_plane_independent is other.control_plane_independent
+            and self.required_min_echo_rx_us == other.required_min_echo_rx_us
+        )
 
     @staticmethod
     def decode(data: bytes) -> ControlPacket:

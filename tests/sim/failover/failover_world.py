@@ -93,6 +93,13 @@ class World:
         """Restart an end's process: all state is lost, the selector is adopted from the kernel."""
         self.ends[name] = self.start(name, self.ends[name].protection.selector)
 
+    def farewell(self, name):
+        """Stop an end's process in order, as for an upgrade, and start it anew at once."""
+        end = self.ends[name]
+        for path, session in end.sessions.items():
+            self.perform(end, path, session.admin_down(self.now))
+        self.restart(name)
+
     # ---- faults ----
 
     def cut(self, path, *senders):
@@ -155,6 +162,8 @@ class World:
             elif isinstance(effect, bfd.SignalFail):
                 switched = end.protection.signal_fail(path, effect.failed, self.now, effect.reason)
                 self.perform(end, None, switched)
+            elif isinstance(effect, bfd.StateChanged) and effect.state is State.UP:
+                end.sessions[path.other].far_end_is_back(self.now)  # both paths lead to the same machine
 
     def transmit(self, end, path, data):
         """Put a packet on the wire."""

@@ -16,6 +16,7 @@ FAULTS = st.one_of(
     st.tuples(st.just("cut"), st.sampled_from(Selector), st.sampled_from(["a", "b", "ab"])),
     st.tuples(st.just("heal"), st.sampled_from([*Selector, None])),
     st.tuples(st.just("restart"), st.sampled_from("ab")),
+    st.tuples(st.just("farewell"), st.sampled_from("ab")),
     st.tuples(st.just("sleep"), st.sampled_from(["a", "b", "ab"]), st.floats(0.0, 2.0)),
     st.tuples(st.just("admin"), st.sampled_from("ab"), st.sampled_from(Selector), st.booleans()),
     st.tuples(st.just("carrier"), st.sampled_from("ab"), st.sampled_from(Selector)),
@@ -31,6 +32,8 @@ def inject(world, fault):
             world.heal(path)
         case ("restart", who):
             world.restart(who)
+        case ("farewell", who):
+            world.farewell(who)
         case ("sleep", who, seconds):
             for name in who:
                 world.ends[name].asleep_until = world.now + seconds

@@ -232,6 +232,29 @@ def test_a_restart_adopts_the_selector_and_switches_nothing_at_that_end(seed):
     assert world.normal()
 
 
+@SEEDS
+def test_an_orderly_restart_switches_nothing_at_either_end(seed):
+    world = up(seed)
+    world.farewell("a")
+    world.run(8.0)
+    assert world.effects(protection.Select) == []
+    assert world.effects(bfd.SignalFail, end="b") == []
+    assert world.normal()
+
+
+@SEEDS
+def test_a_fibre_cut_during_an_orderly_restart_is_found_by_both_ends(seed):
+    world = up(seed)
+    end = world.ends["a"]
+    for path, session in end.sessions.items():
+        world.perform(end, path, session.admin_down(world.now))
+    world.run(0.3)
+    world.cut("working")
+    world.restart("a")
+    world.run(10.0)
+    assert world.selectors() == (P, P)
+
+
 def test_a_start_into_a_cut_fibre_finds_the_satellite():
     world = World()
     world.cut("working")

@@ -5,10 +5,7 @@ import pytest
 
 from failover.core.bfd import (
     DETECTION_EXPIRED,
-    POLL_TRANSITIONS,
     TRANSITIONS,
-    Poll,
-    PollInput,
     Send,
     Session,
     SessionConfig,
@@ -16,6 +13,7 @@ from failover.core.bfd import (
     StateChanged,
 )
 from failover.core.packet import ControlPacket, Diagnostic, State
+from failover.core.poll import POLL_TRANSITIONS, Poll, PollInput
 
 LOCAL, REMOTE = 0x0A, 0x0B
 CONFIG = SessionConfig(LOCAL, desired_min_tx_us=10_000, required_min_rx_us=10_000, detect_mult=3)
@@ -436,6 +434,33 @@ def test_a_session_that_does_not_come_up_after_admin_down_fails_its_path(whose):
     assert session.signal_fail is True
 
 
+def test_a_far_end_known_to_be_back_is_missed_where_it_stays_silent_after_its_farewell():
+    session = session_in(State.UP)
+    session.receive(ADMIN_DOWN, 1.0)
+    session.far_end_is_back(10.0)
+    session.handle_timer(14.9)
+    assert session.signal_fail is False
+    session.handle_timer(15.0)
+    assert session.signal_fail is True
+
+
+def test_a_far_end_that_goes_on_saying_admin_down_is_not_missed():
+    session = session_in(State.UP)
+    for at in (1.0, 2.0, 3.0):
+        session.receive(ADMIN_DOWN, at)
+    session.far_end_is_back(3.1)
+    session.receive(ADMIN_DOWN, 4.0)
+    session.handle_timer(60.0)
+    assert session.signal_fail is False
+
+
+def test_news_from_another_path_moves_nothing_where_no_admin_down_was_heard():
+    session = session_in(State.UP)
+    deadline = session.next_deadline()
+    session.far_end_is_back(0.001)
+    assert session.next_deadline() == deadline
+
+
 def test_admin_up_and_path_failed_do_nothing_where_they_do_not_apply():
     assert session_in(State.UP).admin_up(1.0) == ()
     assert session_in(State.ADMIN_DOWN).path_failed(Diagnostic.PATH_DOWN, 1.0) == ()
@@ -516,7 +541,8 @@ def test_the_shortcut_for_repeated_packets_changes_no_outcome(own, received):
     fast, full = session_in(own), session_in(own)
     packet = BY_STATE[received]
     for i in range(4):
-        assert fast.receive(packet, 1 + i / 100) == full.receive(replace(packet), 1 + i / 100)
+        full._heard = None
+        assert fast.receive(packet, 1 + i / 100) == full.receive(packet, 1 + i / 100)
     assert (fast.state, fast.diagnostic, fast.next_deadline()) == (full.state, full.diagnostic, full.next_deadline())
 
 
