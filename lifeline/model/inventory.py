@@ -24,6 +24,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
@@ -56,6 +57,13 @@ def _parser(parse: Callable[[str], Any], accepted: tuple[type, ...], expected: s
         raise ValueError(_("must be {expected}").format(expected=expected))
 
     return PlainValidator(validate)
+
+
+def _no_flag(value: object) -> object:
+    """Refuse true where 1 is meant: Python holds them equal."""
+    if isinstance(value, bool):
+        raise ValueError(_("must be a number"))
+    return value
 
 
 def _host_of_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
@@ -400,7 +408,7 @@ class ProtectionGroup:
 class Inventory:
     """The whole network."""
 
-    lifeline: Literal[1]
+    lifeline: Annotated[Literal[1], BeforeValidator(_no_flag)]
     """Format version."""
     districts: dict[Id, District] = Field(default_factory=dict)
     """Administrative districts by id."""

@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 import click
 
 from lifeline.i18n import _
-from lifeline.model.records import Json
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -72,7 +71,7 @@ def emit(text: str) -> None:
     click.echo(text, color=colour_wanted(sys.stdout))
 
 
-def emit_json(schema: str, body: Mapping[str, Json], *, one_line: bool = False) -> None:
+def emit_json(schema: str, body: Mapping[str, Any], *, one_line: bool = False) -> None:
     """Write an object with its schema's name to stdout.
 
     Args:
