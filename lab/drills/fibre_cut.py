@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lifeline.clock import monotonic_ns, monotonic_s, wall_ns
 from lifeline.model.inventory import Inventory, Media
 from lifeline.model.records import Json
+from noc.client import HubUnreachableError
 
 from ..driver import LabError
 from ..probe import INTERVAL_MS, Flow, ProbeError, ProbeLog, Probes, Traffic
@@ -102,7 +103,7 @@ class FibreCut:
             report = await self._cut_and_repair(report, watch)
             _cursor, unsteady = await self._steady()
             reasons += [f"not steady again: {reason}" for reason in unsteady]
-        except (ProbeError, LabError, OSError, TimeoutError) as error:
+        except (ProbeError, LabError, HubUnreachableError, OSError) as error:
             reasons.append(f"the drill broke off: {error}")
         finally:
             following.cancel()

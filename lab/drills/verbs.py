@@ -20,7 +20,7 @@ from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
 from . import fibre_cut
-from .record import SCHEMA, DrillReport, Verdict
+from .record import SCHEMA, DrillReport, Target, Verdict
 
 _CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE}
 _SEEDS = 2**32
@@ -59,6 +59,8 @@ def run() -> None:
 @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
 @click.option("--target-ms", type=click.FloatRange(0), default=50, show_default=True,
               help=_("Most that a direction may lose, and longest that the switch may take."))  # fmt: skip
+@click.option("--steady-within-s", type=click.FloatRange(0), default=15, show_default=True,
+              help=_("How long the steady state is awaited, before and after."))  # fmt: skip
 @lab_option
 @click.option("--logs", type=click.Path(file_okay=False, path_type=Path), help=_("Folder for the raw probe logs."))
 @json_option()
@@ -69,6 +71,7 @@ def fibre_cut_(
     direction: str | None,
     seed: int | None,
     target_ms: float,
+    steady_within_s: float,
     lab_name: str,
     logs: Path | None,
     as_json: bool,
@@ -80,7 +83,8 @@ def fibre_cut_(
         target, direction = fibre_cut.plan(lab.inventory, mode=mode, site=site, direction=direction, seed=seed)
     except ValueError as error:
         raise VerbError(str(error), ExitCode.USAGE) from None
-    report = run_fibre_cut(lab, target, mode, direction, seed, target_ms=target_ms, logs=logs)
+    pace = fibre_cut.Pace(steady_within=steady_within_s)
+    report = run_fibre_cut(lab, target, mode, direction, seed, target_ms=target_ms, logs=logs, pace=pace)
     if as_json:
         emit_json(SCHEMA, report.to_json())
     else:
@@ -102,7 +106,7 @@ def open_lab(name: str) -> Lab:
 
 def run_fibre_cut(
     lab: Lab,
-    target: fibre_cut.Target,
+    target: Target,
     mode: str,
     direction: str | None,
     seed: int,

@@ -1,0 +1,105 @@
+"""The fibre-cut drill on a whole lab: real daemons, real packets, and a lab that is healed whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from lab.lab import Lab
+
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.skipif(os.geteuid() != 0, reason="network namespaces need root: run the tests as root"),
+]
+NAME = f"drill{os.getpid()}"
+LIFELINE = [sys.executable, "-m", "noc.cli.main"]
+DRILL = [*LIFELINE, "drill", "run", "fibre-cut", "--lab", NAME]
+# Timing is measured in bench/: here a starved machine must not fail what works.
+GENEROUS_MS = "400"
+WITHIN_S = 60
+
+
+@pytest.fixture(scope="module")
+def network() -> Iterator[Lab]:
+    try:
+        yield Lab.up(name=NAME)
+    finally:
+        Lab.down(NAME)
+
+
+def drill(*options: str) -> tuple[int, dict[str, Any]]:
+    run = subprocess.run(
+        [*DRILL, "--json", "--target-ms", GENEROUS_MS, *options],
+        capture_output=True, text=True, check=False, timeout=WITHIN_S,
+    )  # fmt: skip
+    assert run.stdout, run.stderr
+    return run.returncode, json.loads(run.stdout)
+
+
+@pytest.mark.parametrize("mode", ["silent", "oneway", "carrier"])
+def test_traffic_survives_a_cut_and_comes_back(network: Lab, mode: str) -> None:
+    _code, record = drill("--mode", mode, "--seed", "7")
+    assert record["schema"] == "lifeline.drill/1"
+    assert (record["mode"], record["seed"]) == (mode, 7)
+    assert [task["name"] for task in record["tasks"] if task["actual_ms"] is None] == []
+    for windows in record["traffic"].values():
+        assert windows["cut"]["lost_ms"] <= int(GENEROUS_MS)
+        assert windows["revert"]["lost"] == 0
+    assert record["healed"]
+    assert network.faults.active() == []
+
+
+def test_the_scorecard_says_it_in_words(network: Lab) -> None:
+    run = subprocess.run(
+        [*DRILL, "--target-ms", GENEROUS_MS], capture_output=True, text=True, check=False, timeout=WITHIN_S
+    )
+    assert "drill fibre-cut at sbs-" in run.stdout
+    assert "The lab is healed." in run.stdout
+    assert max(map(len, run.stdout.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_drill_that_is_told_to_end_heals_first(network: Lab, number: signal.Signals) -> None:
+    process = subprocess.Popen(DRILL, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    assert process.stderr is not None
+    with process, process.stderr:
+        for line in process.stderr:
+            if "is cut" in line:
+                process.send_signal(number)
+                break
+        process.stderr.read()
+        assert process.wait(WITHIN_S) == 130
+    assert network.faults.active() == []
+
+
+def test_a_lab_with_a_fault_is_not_drilled_and_keeps_its_fault(network: Lab) -> None:
+    fault = network.faults.inject("fibre-cut", "fibre-haidian", mode="silent")
+    try:
+        code, record = drill("--steady-within-s", "0.5")
+        assert (code, record["verdict"]) == (1, "not-run")
+        assert f"fault {fault.id} is active" in record["reasons"]
+        assert [each.id for each in network.faults.active()] == [fault.id]
+    finally:
+        network.faults.heal()
+
+
+def test_no_lab_is_exit_code_3() -> None:
+    argv = [*LIFELINE, "drill", "run", "fibre-cut", "--lab", "nowhere"]
+    run = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=WITHIN_S)
+    assert run.returncode == 3
+    assert "lifeline lab up" in run.stderr
+
+
+def test_an_unknown_site_is_exit_code_2_and_names_those_there_are(network: Lab) -> None:
+    run = subprocess.run(
+        [*DRILL, "--site", "sbs-nowhere"], capture_output=True, text=True, check=False, timeout=WITHIN_S
+    )
+    assert run.returncode == 2
+    assert "sbs-dongcheng" in run.stderr
