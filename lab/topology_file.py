@@ -94,11 +94,9 @@ class _Reader:
             group = str(own.get("group", defaults.get("group", "")))
             if group and group not in groups:
                 self._unknown((*path, "group"), _("group"), group, groups, at_key=False)
-            kind = own.get("kind", groups.get(group, {}).get("kind", defaults.get("kind", "")))
-            if kind != "linux":
-                where = (*path, "kind") if "kind" in own else path
-                self._unknown(where, _("node kind"), kind, ("linux",), at_key=False)
             merged = _inherit(defaults, kinds.get("linux", {}), groups.get(group, {}), own)
+            if "kind" not in merged:
+                self._note(path, _("has no kind"), _("`kind: linux` in `defaults` is a kind for all"), at_key=True)
             nodes[name] = self._node(path, name, merged, subnet)
         return nodes
 
@@ -119,6 +117,8 @@ class _Reader:
             if wrong:
                 self._note((*path, key), _("must be {what}").format(what=wrong))
                 del layer[key]
+        if layer.get("kind", "linux") != "linux":
+            self._unknown((*path, "kind"), _("node kind"), layer["kind"], ("linux",), at_key=False)
         labels = layer.get("labels", {})
         for label in labels:
             if label.startswith("lifeline.") and label not in _LABELS:

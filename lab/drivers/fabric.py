@@ -45,7 +45,7 @@ class Fabric:
 
     def wire(self) -> None:
         """Make every link, all interfaces down at the nodes, up here."""
-        lines = ["link set lo up"]
+        lines = ["link set dev lo up"]
         for link in self._topology.links.values():
             lines += self._link(link)
         lines += self._management()
@@ -65,26 +65,26 @@ class Fabric:
         name = self._names[link.id]
         lines = []
         if self.is_span(link):
-            lines += [f"link add name {name} type bridge {_GLASS}", f"link set {name} alias {link.id} up"]
+            lines += [f"link add name {name} type bridge {_GLASS}", f"link set dev {name} alias {link.id} up"]
         for end in link.ends:
             port = self.port(link, end.node)
             lines.append(
                 f"link add name {port} mtu {link.mtu} type veth "
                 f"peer name {end.interface} netns {self._pin(end)} mtu {link.mtu}"
             )
-            lines.append(f"link set {port} alias {link.id}:{end.node} up")
+            lines.append(f"link set dev {port} alias {link.id}:{end.node} up")
             if self.is_span(link):
-                lines += [f"link set {port} master {name}", f"link set {port} type bridge_slave learning off"]
+                lines += [f"link set dev {port} master {name}", f"link set dev {port} type bridge_slave learning off"]
         return lines
 
     def _management(self) -> list[str]:
         nodes = [node for node in self._topology.nodes.values() if node.mgmt_ipv4]
         if not nodes:
             return []
-        lines = [f"link add name mgmt type bridge {_GLASS}", "link set mgmt up"]
+        lines = [f"link add name mgmt type bridge {_GLASS}", "link set dev mgmt up"]
         for index, node in enumerate(nodes, 1):
             peer = f"name {MGMT_INTERFACE} netns {self._place.pin(node.name)}"
-            lines += [f"link add name m{index:02d} type veth peer {peer}", f"link set m{index:02d} master mgmt up"]
+            lines += [f"link add name m{index:02d} type veth peer {peer}", f"link set dev m{index:02d} master mgmt up"]
         return lines
 
     def _pin(self, end: Endpoint) -> Path:
@@ -110,7 +110,7 @@ class Fabric:
 
     def set_port(self, port: str, *, up: bool) -> None:
         """Set a port up or down: down takes the carrier from the node it faces."""
-        self.ip([f"link set {port} {'up' if up else 'down'}"])
+        self.ip([f"link set dev {port} {'up' if up else 'down'}"])
 
     def is_port_up(self, port: str) -> bool:
         """Tell whether a port is set up."""

@@ -100,7 +100,8 @@ class NetnsDriver:
         cabled = {"lo", MGMT_INTERFACE, *self._topology.interfaces_at(node)}
         for link in links:
             name = link["ifname"]
-            lines += [f"link set {name} down", f"addr flush dev {name}"] if name in cabled else [f"link del {name}"]
+            down = [f"link set dev {name} down", f"addr flush dev {name}"]
+            lines += down if name in cabled else [f"link del dev {name}"]
         with linux.network_namespace(pin):
             _ip(["-batch", "-"], "\n".join([*lines, "nexthop flush"]) + "\n")
             subprocess.run(["nft", "flush", "ruleset"], check=False, capture_output=True)

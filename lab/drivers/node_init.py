@@ -74,7 +74,7 @@ class _Node:
             _write("/proc/sys/" + key.replace(".", "/"), value)
         for interface in self._spec["unloaded"]:
             linux.offloads_off(interface)
-        self._run_ip([f"link set {interface} up" for interface in ("lo", *self._spec["interfaces"])])
+        self._run_ip([f"link set dev {interface} up" for interface in ("lo", *self._spec["interfaces"])])
         self._run_all(self._spec["exec"])
         for service in self._spec["services"]:
             self._start(service)
