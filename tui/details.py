@@ -1,0 +1,263 @@
+"""What there is to say about one object: lines of cells for the detail pane. No widget, no clock.
+
+A detail answers, in this order: how does it stand, why, what has the system done and what will it do, what else may
+fall with it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from lifeline.i18n import _
+
+from .cells import Age, Cell, Countdown, Line
+from .model import NetworkModel, View
+from .phrases import phrase
+from .rows import (
+    agent_cell,
+    clock_text,
+    district_of,
+    end_states,
+    health_cell,
+    selector_cell,
+    state_cell,
+    telling_end,
+)
+from .sentences import alarm_sentence, event_sentence, path_name, site_name
+from .words import BFD_DIAGNOSTIC, LINK_STATE, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
+
+BLANK: Final = Line()
+
+
+def text(*cells: Cell) -> Line:
+    """Return a line of running text."""
+    return Line(cells)
+
+
+def fact(label: str, *cells: Cell) -> Line:
+    """Return a line that begins with what it is about."""
+    return Line(cells, label)
+
+
+def heading(title: str, *cells: Cell) -> Line:
+    """Return a heading between blocks."""
+    return Line((Cell(title, "heading"), *cells))
+
+
+def detail_of(model: NetworkModel, key: str) -> list[Line]:
+    """Return the detail of `site:...`, `group:...` or `link:...`; one line when the hub no longer knows it."""
+    kind, _colon, name = key.partition(":")
+    views, tell = {
+        "site": (model.sites, site_detail),
+        "group": (model.groups, group_detail),
+        "link": (model.links, link_detail),
+    }[kind]
+    if name not in views:
+        return [text(Cell(_("{key} is not known to the hub.").format(key=key), "unknown"))]
+    return tell(model, views[name])
+
+
+def site_detail(model: NetworkModel, site: View) -> list[Line]:
+    """Return a site: health, agent, its alarms, its groups and links."""
+    lines: list[Line] = [
+        text(Cell(site_name(site["id"], model), "strong"), Cell(f"  {site['id']}", "muted")),
+        fact(_("State"), health_cell(model, site["health"])),
+        fact(_("Kind"), Cell(word(SITE_KIND, site["kind"]))),
+        *([fact(_("District"), Cell(district_of(site)))] if site.get("district") else []),
+        fact(_("Agent"), agent_cell(model, site), *_heard(site)),
+        *alarm_lines(model.alarms_at(site["id"])),
+    ]
+    groups = model.groups_at(site["id"])
+    for group in groups:
+        lines += [BLANK, heading(group["id"], Cell("  "), selector_cell(model, group))]
+        lines += why_lines(model, group)
+    grouped = {group[path] for group in groups for path in ("working", "protection")}
+    links = sorted(model.links_at(site["id"]), key=lambda link: (link["id"] in grouped, link["id"]))
+    if links:
+        lines += [BLANK, heading(_("Links"))]
+        lines += [text(Cell(path_name(link["id"], model)), Cell("  "), _link_state(model, link)) for link in links]
+    return lines
+
+
+def _heard(site: View) -> tuple[Cell, ...]:
+    heard = site.get("last_heard_at_ns")
+    return (Cell(Age(heard, _(" (last word {age} ago)")), "muted"),) if heard and site["agent"] != "up" else ()
+
+
+def _link_state(model: NetworkModel, link: View) -> Cell:
+    state = link["state"]
+    role, symbol = {"up": ("ok", "ok"), "down": ("critical", "down")}.get(state, ("unknown", "unknown"))
+    return state_cell(model, word(LINK_STATE, state), role, symbol)
+
+
+def alarm_lines(alarms: Sequence[View]) -> list[Line]:
+    """Return a block of alarms; nothing when there are none."""
+    if not alarms:
+        return []
+    lines: list[Line] = [BLANK, heading(_("Alarms"))]
+    for alarm in alarms:
+        severity = alarm["perceived_severity"]
+        lines.append(text(
+            Cell(word(SEVERITY, severity), severity),
+            Cell("  "),
+            Cell(alarm_sentence(alarm)),
+            Cell(Age(alarm["raised_at_ns"], _("  for {age}")), "muted"),
+            *([Cell("  " + _("acknowledged by {who}").format(who=alarm["acknowledged_by"]), "muted")]
+              if alarm.get("acknowledged_by") else []),
+        ))  # fmt: skip
+    return lines
+
+
+def why_lines(model: NetworkModel, group: View) -> list[Line]:
+    """Return why a group's selector stands where it does, and what will happen by itself."""
+    ends = [end for _site, end in end_states(model, group) if end]
+    if not ends:
+        return [fact(_("Why"), Cell(_("neither end has been heard of yet"), "unknown"))]
+    end = telling_end(ends)
+    lines: list[Line] = [fact(_("Why"), Cell(phrase(end["why"])))]
+    waiting = [e["wtr_ends_at_ns"] for e in ends if e.get("wtr_ends_at_ns")]
+    if waiting and not model.stale:
+        lines.append(
+            fact(_("Next"), Cell(Countdown(max(waiting), _("reverts to working in {left} (WTR)")), "switched"))
+        )
+    elif end["selector"] == "protection":
+        lines.append(fact(_("Next"), Cell(_next(group))))
+    return lines
+
+
+def _next(group: View) -> str:
+    if not group["revertive"]:
+        return _("stays on protection until that fails (non-revertive)")
+    return _("reverts when working has been healthy for {s:g} s (WTR)").format(s=group["wtr_ms"] / 1000)
+
+
+def group_detail(model: NetworkModel, group: View) -> list[Line]:
+    """Return a protection group: both ends side by side, both paths, and what shares their risk."""
+    subjects = [f"group:{group['id']}", *(f"link:{group[path]}" for path in ("working", "protection"))]
+    lines: list[Line] = [
+        text(Cell(group["id"], "strong"), Cell("  "), health_cell(model, group["health"])),
+        fact(_("Traffic"), selector_cell(model, group)),
+        *why_lines(model, group),
+        *alarm_lines(model.alarms_of(*subjects)),
+        BLANK,
+    ]
+    ends = end_states(model, group)
+    lines.append(Line(tuple(Cell(site_name(site, model), "strong") for site, _end in ends), _("End"), columns=True))
+    lines += _side_by_side(ends, [
+        (_("heard"), lambda end: _fresh(model, end)),
+        (_("selector"), lambda end: Cell(word(PATH_NAME, end["selector"]))),
+        (_("state"), lambda end: Cell(word(PROTECTION_STATE, end["state"]))),
+        (_("request"), lambda end: Cell(end["request"])),
+        (_("switches"), lambda end: Cell(str(end["switch_count"]))),
+        (_("last"), _last_switch),
+    ])  # fmt: skip
+    for path in ("working", "protection"):
+        lines += [BLANK, heading(word(PATH_NAME, path), Cell("  " + path_name(group[path], model)))]
+        lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in PATH_FACTS])
+        lines += risk_lines(model, group[path])
+    timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
+        wtr=group["wtr_ms"] / 1000,
+        hold_off=group["hold_off_ms"],
+        reverting=_("revertive") if group["revertive"] else _("non-revertive"),
+    )
+    return [*lines, BLANK, fact(_("Timers"), Cell(timers))]
+
+
+def _last_switch(end: View) -> Cell:
+    at = end["last_switch_at_ns"]
+    return Cell(Age(at, _("{age} ago")), sort=-at) if at else Cell("-", "muted")
+
+
+def _fresh(model: NetworkModel, end: View) -> Cell:
+    if model.stale or not end.get("fresh", True):
+        return Cell(Age(end.get("heard_at_ns"), _("{age} ago")), "stale", "stale")
+    return Cell(_("now"), "ok")
+
+
+def _bfd(model: NetworkModel, path: View) -> Cell:
+    role = {"Up": "ok", "Down": "critical"}.get(path["bfd"], "unknown")
+    return state_cell(model, path["bfd"], role, {"Up": "ok", "Down": "down"}.get(path["bfd"], "unknown"))
+
+
+def _carrier(model: NetworkModel, path: View) -> Cell:
+    if path["carrier"] is None:
+        return Cell(_("unknown"), "unknown")
+    return state_cell(model, _("up"), "") if path["carrier"] else state_cell(model, _("lost"), "critical", "down")
+
+
+def _timers(model: NetworkModel, path: View) -> Cell:  # noqa: ARG001 - every fact takes the model
+    return Cell(_("{tx:g} ms, {detect:g} ms").format(tx=path["interval_ms"], detect=path["detect_ms"]))
+
+
+PATH_FACTS: Final[Sequence[tuple[str, Callable[[NetworkModel, View], Cell]]]] = (
+    ("BFD", _bfd),
+    (
+        _("signal"),
+        lambda model, path: state_cell(model, "SF", "critical", "down") if path["signal_fail"] else Cell("-"),
+    ),
+    (_("carrier"), _carrier),
+    (_("diagnostic"), lambda _model, path: Cell(word(BFD_DIAGNOSTIC, path["diag"]))),
+    (_("since"), lambda _model, path: Cell(Age(path["since_ns"], _("{age} ago")))),
+    (_("tx, detect"), _timers),
+)
+
+
+def _of_path(model: NetworkModel, path: str, tell: Callable[[NetworkModel, View], Cell]) -> Callable[[View], Cell]:
+    return lambda end: tell(model, end[path])
+
+
+def _side_by_side(
+    ends: Sequence[tuple[str, View | None]], facts: Sequence[tuple[str, Callable[[View], Cell]]]
+) -> list[Line]:
+    """Return a line per fact with a cell per end; an end that was never heard of says so."""
+    unheard = Cell(_("not heard of yet"), "unknown")
+    return [
+        Line(tuple(unheard if end is None else tell(end) for _site, end in ends), name, columns=True)
+        for name, tell in facts
+    ]
+
+
+def risk_lines(model: NetworkModel, link: str) -> list[Line]:
+    """Return what may fail together with a link."""
+    if link not in model.links:
+        return []
+    return [
+        fact(_("shares"), Cell(srg, "strong"), Cell("  " + (", ".join(others) or _("with no other link")), "muted"))
+        for srg, others in model.shares_risk_with(link).items()
+    ]
+
+
+def link_detail(model: NetworkModel, link: View) -> list[Line]:
+    """Return a link: its ends, what continuity checks say, its groups and what shares its risk."""
+    lines: list[Line] = [
+        text(Cell(link["id"], "strong"), Cell("  "), _link_state(model, link)),
+        fact(_("Media"), Cell(word(MEDIA, link["media"]))),
+        fact(_("Groups"), Cell(", ".join(link["groups"]) or _("none: nothing protects this link"))),
+        *risk_lines(model, link["id"]),
+        *alarm_lines(model.alarms_of(f"link:{link['id']}")),
+    ]
+    for side in ("a", "b"):
+        end = link[side]
+        lines += [BLANK, heading(site_name(end["site"], model))]
+        lines.append(fact(_("interface"), Cell(f"{end['interface']}  {end['address']}")))
+        if path := link["ends"].get(end["site"]):
+            lines += [fact(name, tell(model, path)) for name, tell in PATH_FACTS]
+    return lines
+
+
+def event_detail(model: NetworkModel, event: View) -> list[Line]:
+    """Return an event: the sentence, its envelope, and its body as it stands in the journal."""
+    body = json.dumps(event["body"], ensure_ascii=False, indent=2)
+    return [
+        text(Cell(event_sentence(event, model), "strong")),
+        BLANK,
+        fact(_("Observed"), Cell(clock_text(event["observed_at_ns"], "%Y-%m-%d %H:%M:%S.%f %z"))),
+        fact(_("Recorded"), Cell(clock_text(event["recorded_at_ns"], "%Y-%m-%d %H:%M:%S.%f %z"))),
+        fact(_("Writer"), Cell(event["node"])),
+        fact(_("Entry"), Cell(f"{event['boot_id']} {event['seq']}, {_('cursor')} {event['cursor']}")),
+        fact(_("Subject"), Cell(event["subject"])),
+        BLANK,
+        *(text(Cell(line)) for line in body.splitlines()),
+    ]

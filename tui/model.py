@@ -1,0 +1,270 @@
+"""What the terminal interface knows: a pure fold of the hub's state and its stream. No widget, no clock, no socket.
+
+The hub's views (sites, links, groups, alarms) are kept as the JSON they came as; the shapes are those of the API.
+`apply` returns what a message touched, so that a screen rebuilds those rows and no other. When the hub is away the
+model says `stale`, and nothing that it returns counts as healthy.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final
+
+from lifeline.model.records import Json, PerceivedSeverity
+
+View = Mapping[str, Any]
+"""A view or an event as the API sends it."""
+
+LIVE_EVENTS_KEPT: Final = 2000
+SEVERITIES: Final = tuple(sorted((s for s in PerceivedSeverity if s.rank), key=lambda s: -s.rank))
+_HEALTH_OF_SEVERITY: Final = {"critical": "critical", "indeterminate": "unknown"}
+_HEALTH_RANK: Final = {"critical": 0, "unknown": 1, "degraded": 2, "ok": 3}
+
+
+class HubLink(StrEnum):
+    """How the connection to the hub stands."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The connection to the hub. Times are this machine's monotonic nanoseconds."""
+
+    link: HubLink = HubLink.CONNECTING
+    retry_at_ns: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a message touched, by id. `at_once` is news that must not wait for the next repaint."""
+
+    sites: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    events: tuple[View, ...] = ()
+    at_once: bool = False
+    everything: bool = False
+
+
+EVERYTHING: Final = Change(at_once=True, everything=True)
+
+
+@dataclass(slots=True)
+class NetworkModel:
+    """The network as the hub last showed it."""
+
+    sites: dict[str, View] = field(default_factory=dict)
+    links: dict[str, View] = field(default_factory=dict)
+    groups: dict[str, View] = field(default_factory=dict)
+    alarms: dict[str, View] = field(default_factory=dict)
+    """Active alarms by id."""
+    events: deque[View] = field(default_factory=lambda: deque(maxlen=LIVE_EVENTS_KEPT))
+    """The latest events, oldest first."""
+    cursor: int = 0
+    """Everything up to this event is folded in."""
+    loaded: bool = False
+    connection: Connection = Connection()
+    stale_since_ns: int | None = None
+    """Hub's wall time of the last word heard from it, while the connection is lost."""
+    _clock_offset_ns: int = 0
+    _groups_of_link: dict[str, set[str]] = field(default_factory=dict)
+
+    # ---- time ----
+
+    def now_ns(self, monotonic_ns: int) -> int:
+        """Return the hub's wall time: ages and countdowns refer to its clock, not to this machine's."""
+        return monotonic_ns + self._clock_offset_ns
+
+    def set_clock(self, wall_ns: int, monotonic_ns: int) -> None:
+        """Note that the hub's wall clock said this at that moment of ours."""
+        self._clock_offset_ns = wall_ns - monotonic_ns
+
+    # ---- what comes in ----
+
+    def load(self, state: View, monotonic_ns: int) -> Change:
+        """Take the hub's whole state (`GET /state`) in place of all views."""
+        self.set_clock(int(state["generated_at_ns"]), monotonic_ns)
+        self.sites, self.links, self.groups, self.alarms = (
+            {view["id"]: view for view in state[name]} for name in ("sites", "links", "groups", "alarms")
+        )
+        self.alarms = {key: alarm for key, alarm in self.alarms.items() if is_active(alarm)}
+        self._groups_of_link = {}
+        for group in self.groups.values():
+            for name in ("working", "protection"):
+                self._groups_of_link.setdefault(group[name], set()).add(group["id"])
+        self.cursor = max(self.cursor, int(state["cursor"]))
+        self.loaded = True
+        return EVERYTHING
+
+    def add_event(self, event: View) -> Change:
+        """Take an event from the stream; one that is known already changes nothing."""
+        if self.events and event["cursor"] <= self.events[-1]["cursor"]:
+            return Change()
+        self.events.append(event)
+        self.cursor = max(self.cursor, event["cursor"])
+        return Change(events=(event,), at_once=event["kind"] in ("condition", "protection", "alarm"))
+
+    def add_history(self, events: Iterable[View]) -> Change:
+        """Take older events than those at hand, oldest first."""
+        first = self.events[0]["cursor"] if self.events else None
+        older = [e for e in events if first is None or e["cursor"] < first]
+        self.events = deque([*older, *self.events], maxlen=max(LIVE_EVENTS_KEPT, len(older) + len(self.events)))
+        return Change(events=tuple(older))
+
+    def forget_events(self) -> None:
+        """Drop all events: the hub has begun another journal, and cursors known so far mean nothing."""
+        self.events.clear()
+        self.cursor = 0
+
+    def put(self, subject: str, body: View) -> Change:
+        """Take a live object's new view from the stream."""
+        kind, _, name = subject.partition(":")
+        if kind == "alarm":
+            return self._put_alarm(name, body)
+        views = {"site": self.sites, "link": self.links, "group": self.groups}.get(kind)
+        if views is None:
+            return Change()
+        before = views.get(name, {})
+        views[name] = body
+        watched = {"site": ("health", "agent"), "link": ("state",), "group": ("health", "selector", "state")}[kind]
+        return self._touching(subject, at_once=any(before.get(key) != body.get(key) for key in watched))
+
+    def _put_alarm(self, name: str, alarm: View) -> Change:
+        if is_active(alarm):
+            self.alarms[name] = alarm
+        else:
+            self.alarms.pop(name, None)
+        return self._touching(str(alarm["resource"]), at_once=True)
+
+    def connected(self, connection: Connection, monotonic_ns: int) -> Change:
+        """Note how the connection to the hub stands."""
+        self.connection = connection
+        if connection.link is HubLink.LIVE:
+            self.stale_since_ns = None
+        elif self.loaded and self.stale_since_ns is None:
+            self.stale_since_ns = self.now_ns(monotonic_ns)
+        return EVERYTHING
+
+    def _touching(self, subject: str, *, at_once: bool) -> Change:
+        """Return the rows in which an object shows."""
+        kind, _, name = subject.partition(":")
+        groups = {name} if kind == "group" else self._groups_of_link.get(name, set()) if kind == "link" else set()
+        links = {name} if kind == "link" else set()
+        links |= {self.groups[g][path] for g in groups if g in self.groups for path in ("working", "protection")}
+        return Change(
+            sites=frozenset(self.sites_of(subject)),
+            links=frozenset(links),
+            groups=frozenset(groups),
+            at_once=at_once,
+        )
+
+    def copy(self) -> NetworkModel:
+        """Return the model as it stands; views are never changed in place, so they are shared."""
+        return replace(
+            self,
+            sites=dict(self.sites),
+            links=dict(self.links),
+            groups=dict(self.groups),
+            alarms=dict(self.alarms),
+            events=self.events.copy(),
+        )
+
+    # ---- what may be asked ----
+
+    @property
+    def stale(self) -> bool:
+        """Whether what is known may no longer be so."""
+        return self.connection.link is not HubLink.LIVE
+
+    @property
+    def overall(self) -> str:
+        """How the network stands as a whole: its worst site, group or alarm; `unknown` when stale or empty.
+
+        The stream sends what changed, not the whole; this is the hub's own rule, worked out again.
+        """
+        if self.stale:
+            return "unknown"
+        sites = [
+            site["health"] for site in self.sites.values() if site["agent"] != "none" or site["health"] != "unknown"
+        ]
+        groups = [group["health"] for group in self.groups.values()]
+        alarms = [_HEALTH_OF_SEVERITY.get(a["perceived_severity"], "degraded") for a in self.alarms.values()]
+        return min([*sites, *groups, *alarms], key=health_rank, default="unknown")
+
+    def counts(self) -> dict[str, int]:
+        """Return how many alarms are active, by severity, worst first."""
+        counts = dict.fromkeys(map(str, SEVERITIES), 0)
+        for alarm in self.alarms.values():
+            counts[alarm["perceived_severity"]] = counts.get(alarm["perceived_severity"], 0) + 1
+        return counts
+
+    def groups_at(self, site: str) -> list[View]:
+        """Return the protection groups with an end at a site."""
+        return [group for group in self.groups.values() if site in self.end_sites(group)]
+
+    def links_at(self, site: str) -> list[View]:
+        """Return the links with an end at a site."""
+        return [link for link in self.links.values() if site in (link["a"]["site"], link["b"]["site"])]
+
+    def end_sites(self, group: View) -> tuple[str, ...]:
+        """Return a group's two sites, the outlying one first when the hub lists it so."""
+        link = self.links.get(group["working"])
+        return (link["a"]["site"], link["b"]["site"]) if link else tuple(group.get("ends", {}))
+
+    def sites_of(self, subject: str) -> set[str]:
+        """Return the sites that an object is part of."""
+        kind, _, name = subject.partition(":")
+        if kind == "site":
+            return {name}
+        if kind == "daemon":
+            return {name.partition("/")[0]}
+        if kind == "group" and (group := self.groups.get(name)):
+            return set(self.end_sites(group))
+        if kind == "link" and (link := self.links.get(name)):
+            return {link["a"]["site"], link["b"]["site"]}
+        return set()
+
+    def alarms_of(self, *subjects: str) -> list[View]:
+        """Return the active alarms on these objects, worst and then oldest first."""
+        found = [alarm for alarm in self.alarms.values() if alarm["resource"] in subjects]
+        return sorted(found, key=lambda a: (-severity_rank(a["perceived_severity"]), a["raised_at_ns"]))
+
+    def alarms_at(self, site: str) -> list[View]:
+        """Return the active alarms that concern a site, worst and then oldest first."""
+        return self.alarms_of(*{a["resource"] for a in self.alarms.values() if site in self.sites_of(a["resource"])})
+
+    def media(self, link: str) -> str:
+        """Return what carries a link, or its id when it is not known."""
+        return str(self.links[link]["media"]) if link in self.links else link
+
+    def shares_risk_with(self, link: str) -> dict[str, list[str]]:
+        """Return the other links in each of a link's shared-risk groups."""
+        return {
+            srg: [other["id"] for other in self.links.values() if srg in other["srgs"] and other["id"] != link]
+            for srg in self.links[link]["srgs"]
+        }
+
+
+def is_active(alarm: View) -> bool:
+    """Tell whether an alarm stands."""
+    return alarm.get("cleared_at_ns") is None and alarm["perceived_severity"] != "cleared"
+
+
+def health_rank(health: str) -> int:
+    """Order healths, worst first. What is unknown comes before what is degraded: it may be worse."""
+    return _HEALTH_RANK.get(health, 1)
+
+
+def severity_rank(severity: Json) -> int:
+    """Order severities, worst highest; one that is not known counts as indeterminate."""
+    try:
+        return PerceivedSeverity(severity).rank
+    except ValueError:
+        return PerceivedSeverity.INDETERMINATE.rank

@@ -1,0 +1,48 @@
+"""Screen 2: protection groups with both their paths, then the links that nothing protects."""
+
+from __future__ import annotations
+
+from lifeline.i18n import _
+
+from ..cells import Line, Row
+from ..details import detail_of
+from ..live_table import Column, title_width
+from ..model import Change, NetworkModel
+from ..rows import group_row, link_row, was
+from ..words import HEALTH, MEDIA
+from .base import ListScreen
+
+
+class LinksScreen(ListScreen):
+    """Groups and unprotected links, worst first, switched ones before those on working."""
+
+    def columns(self) -> list[Column]:
+        """Return the columns of `group_row`."""
+        healths = [was(text) if self.model.stale else text for text in HEALTH.values()]
+        return [
+            Column(_("State"), title_width(_("State"), healths, symbol=True)),
+            Column(_("Group"), 14, grow=1, most=30),
+            Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
+            Column(_("Sel"), 5),
+            Column(_("Working"), 12),
+            Column(_("Protection"), 12),
+            Column(_("Request"), title_width(_("Request"), ("WTR 99s",))),
+            Column(_("Why"), 24, grow=6, drop=3),
+            Column(_("Switches"), title_width(_("Switches")), drop=2, right=True),
+            Column(_("Last"), title_width(_("Last"), ("99m",)), drop=1, right=True),
+        ]
+
+    def rows(self, change: Change) -> list[Row]:
+        """Return the rows of the groups and links that a change touches."""
+        groups, links = self.model.groups, self.model.links
+        protected = {group[path] for group in groups.values() for path in ("working", "protection")}
+        of_groups = groups if change.everything else change.groups
+        of_links = links if change.everything else change.links
+        return [
+            *(group_row(self.model, groups[key]) for key in of_groups if key in groups),
+            *(link_row(self.model, links[key]) for key in of_links if key in links and key not in protected),
+        ]
+
+    def detail(self, model: NetworkModel, key: str) -> list[Line]:
+        """Return a group's or a link's detail."""
+        return detail_of(model, key)

@@ -1,0 +1,144 @@
+"""An event as a sentence that a person on shift understands. One function per kind of event; no widget, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from lifeline.i18n import _, language
+
+from .model import NetworkModel, View
+from .phrases import phrase
+from .words import BFD_DIAGNOSTIC, DAEMON_STATE, MEDIA, word
+
+
+def event_sentence(event: View, model: NetworkModel) -> str:
+    """Return what an event says, in one line without its time."""
+    teller = _TELLERS.get(event["kind"])
+    try:
+        text = teller(event, model) if teller else ""
+    except (KeyError, TypeError, AttributeError):  # a body of another shape: a newer daemon's, or a broken one's
+        text = ""
+    return text or f"{event['subject']}: {event['body']}"
+
+
+def event_severity(event: View) -> str:
+    """Return how much an event matters, as a perceived severity; empty when it only informs."""
+    body: Mapping[str, object] = event["body"]
+    if event["kind"] == "condition":
+        return str(body.get("perceived_severity", "indeterminate"))
+    if event["kind"] == "bfd":
+        return {"Down": "major", "Up": "cleared"}.get(str(body.get("state")), "")
+    if event["kind"] == "daemon":
+        return {"exited": "minor", "crash-loop": "critical"}.get(str(body.get("state")), "")
+    return ""
+
+
+def event_role(event: View) -> str:
+    """Return the role in which an event is shown: its severity, or that traffic moved."""
+    if event["kind"] == "protection":
+        return "switched" if event["body"].get("selector") == "protection" else ""
+    return event_severity(event)
+
+
+def site_name(site: str, model: NetworkModel) -> str:
+    """Return a site's name in the operator's language, or its id when the hub does not know it."""
+    view = model.sites.get(site)
+    if view is None:
+        return site
+    return str((language() == "zh_CN" and view.get("name_zh")) or view.get("name") or site)
+
+
+def subject_name(subject: str, model: NetworkModel) -> str:
+    """Return an object's name as people say it."""
+    kind, _colon, name = subject.partition(":")
+    if kind == "site":
+        return site_name(name, model)
+    if kind == "daemon":
+        return daemon_name(name, model)
+    if kind == "link" and name in model.links:
+        return path_name(name, model)
+    return name or subject
+
+
+def daemon_name(node: str, model: NetworkModel) -> str:
+    """Return a daemon's name: its site and its program."""
+    site, _slash, program = node.partition("/")
+    return _("{site}, {program}").format(site=site_name(site, model), program=program) if program else site_name(
+        site, model)  # fmt: skip
+
+
+def path_name(link: str, model: NetworkModel) -> str:
+    """Return a link's id with what carries it."""
+    return _("{link} ({media})").format(link=link, media=word(MEDIA, model.media(link)))
+
+
+def alarm_sentence(alarm: View) -> str:
+    """Return what an alarm says."""
+    return phrase(str(alarm.get("text") or alarm["alarm_type_id"]))
+
+
+def _condition(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    text = phrase(body["text"])
+    if body["subject"].partition(":")[2] not in text:
+        text = _("{name}: {text}").format(name=subject_name(body["subject"], model), text=text)
+    return text
+
+
+def _protection(event: View, model: NetworkModel) -> str:
+    end = event["body"]
+    link = end[end["selector"]]["link"]
+    return _("{site}: traffic on {media} ({link}). {why}").format(
+        site=site_name(end["site"], model), media=word(MEDIA, model.media(link)), link=link, why=phrase(end["why"])
+    )
+
+
+def _bfd(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    return _("BFD {state} on {link} at {site} (was {previous}; {diagnostic})").format(
+        state=body["state"],
+        link=event["subject"].partition(":")[2],
+        site=site_name(body["site"], model),
+        previous=body["previous"],
+        diagnostic=word(BFD_DIAGNOSTIC, body["diag"]),
+    )
+
+
+def _daemon(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    text = _("{daemon}: {state}").format(
+        daemon=subject_name(event["subject"], model), state=word(DAEMON_STATE, body["state"])
+    )
+    told = [_("process {pid}").format(pid=body["pid"])] if body.get("pid") is not None else []
+    told += [_("exit code {code}").format(code=body["exit"])] if body.get("exit") is not None else []
+    return f"{text} ({', '.join(told)})" if told else text
+
+
+def _command(event: View, model: NetworkModel) -> str:  # noqa: ARG001 - every teller takes the model
+    body = event["body"]
+    return _("{who}: command {command} on {target}: {phase}").format(
+        who=body.get("by") or event["node"],
+        command=body["command"],
+        target=body.get("target", event["subject"]),
+        phase=body["phase"],
+    )
+
+
+def _alarm(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    said = {
+        "acknowledge": _("{who} acknowledged the alarm on {name}"),
+        "unacknowledge": _("{who} took back the acknowledgement of the alarm on {name}"),
+    }[body["act"]].format(who=body["by"], name=subject_name(event["subject"], model))
+    return f"{said}: {body['text']}" if body.get("text") else said
+
+
+_TELLERS: Final[Mapping[str, Callable[[View, NetworkModel], str]]] = {
+    "condition": _condition,
+    "protection": _protection,
+    "bfd": _bfd,
+    "daemon": _daemon,
+    "command": _command,
+    "alarm": _alarm,
+}
