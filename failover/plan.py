@@ -81,14 +81,14 @@ class FastPathPlan:
         return {"schema": SCHEMA, **dataclasses.asdict(self)}
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> FastPathPlan:
+    def from_json(cls, data: Any) -> FastPathPlan:
         """Build a plan from JSON.
 
         Raises:
             PlanError: not a plan of this version, or a key is missing or unknown.
         """
-        if data.get("schema") != SCHEMA:
-            raise PlanError(f"not a {SCHEMA}: schema is {data.get('schema')!r}")
+        if not isinstance(data, Mapping) or data.get("schema") != SCHEMA:
+            raise PlanError(f"not a {SCHEMA}")
         try:
             return cls(
                 site=data["site"],

@@ -16,13 +16,14 @@ from lifeline.runtime.uplink import Uplink
 
 from ..plan import PlanError
 from .agent import Agent
+from .observe import Observer
 from .plan import AgentPlan
 
 EXIT_FAILED, EXIT_USAGE = 1, 2
 FULL_RETRY_S = 1.0
 FAREWELL_S = 1.0
 
-log = structlog.get_logger(__name__)
+log = structlog.get_logger("failover.agent")
 
 
 async def serve(plan: AgentPlan, token: str | None) -> None:
@@ -35,7 +36,8 @@ async def serve(plan: AgentPlan, token: str | None) -> None:
         return
     uplink = Uplink(outbox, plan.site, plan.hubs, token, plan.ca)
     agent = Agent(plan, outbox, uplink)
-    running = asyncio.create_task(agent.run())
+    observer = Observer(agent, outbox, uplink)
+    running = asyncio.create_task(_run(agent, observer))
     stopping = asyncio.create_task(stop.wait())
     log.info("agent started", site=plan.site, hubs=list(plan.hubs), fast_path=plan.expects_fast_path)
     try:
@@ -49,6 +51,13 @@ async def serve(plan: AgentPlan, token: str | None) -> None:
             await running
         outbox.close()
         log.info("agent stopped")
+
+
+async def _run(agent: Agent, observer: Observer) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(agent.run(observer.look))
+        if agent.plan.metrics:
+            tasks.create_task(observer.serve(agent.plan.metrics))
 
 
 async def _open(outbox: Outbox, stop: asyncio.Event) -> bool:

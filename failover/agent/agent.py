@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from lifeline import clock
+from lifeline.runtime.conditions import database_corrupt
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.outbox import Outbox
 from lifeline.runtime.uplink import Uplink
@@ -38,6 +39,13 @@ class Agent:
     """
 
     def __init__(self, plan: AgentPlan, outbox: Outbox, uplink: Uplink) -> None:
+        """Remember the last life.
+
+        Args:
+            plan: whom to serve.
+            outbox: an open outbox.
+            uplink: over that outbox.
+        """
         self.plan = plan
         self.snapshot: Mapping[str, Any] | None = None
         self._outbox = outbox
@@ -56,11 +64,11 @@ class Agent:
         """Whether a fast path is expected here and has not spoken for `SILENT_S`."""
         return self.plan.expects_fast_path and clock.monotonic_s() - self._heard_s >= SILENT_S
 
-    async def run(self) -> None:
-        """Work until cancelled."""
+    async def run(self, observe: Callable[[], None]) -> None:
+        """Work until cancelled; `observe` is called each second."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._uplink.run())
-            tasks.create_task(self._tick())
+            tasks.create_task(self._tick(observe))
             if self.plan.expects_fast_path:
                 tasks.create_task(self._listen())
 
@@ -108,6 +116,11 @@ class Agent:
         if new:
             self._uplink.notify()
 
+    def _judge_outbox(self) -> None:
+        condition = database_corrupt(self.plan.node, self._outbox.corrupt)
+        key = (condition.subject, condition.name)
+        self.intake.judge({key: condition if condition.raised else None})
+
     def _show(self, subject: str, body: Mapping[str, Any]) -> None:
         before, at_s = self._shown.get(subject, ({}, 0.0))
         now = clock.monotonic_s()
@@ -115,10 +128,12 @@ class Agent:
             self._shown[subject] = (body, now)
             self._uplink.set_state(subject, body)
 
-    async def _tick(self) -> None:
+    async def _tick(self, observe: Callable[[], None]) -> None:
         while True:
             if self.fast_path_silent:
                 self.intake.judge(conditions.judge_fast_path(self.plan.site, silent=True))
+            self._judge_outbox()
             if self.intake.unstored:
                 self._store()
+            observe()
             await asyncio.sleep(TICK_S)

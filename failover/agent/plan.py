@@ -43,7 +43,8 @@ class AgentPlan:
     @property
     def subjects(self) -> frozenset[str]:
         """Subjects on which this agent may have a condition."""
-        watched = {f"link:{link}" for link in self.links} | {f"group:{group}" for group in self.groups}
+        watched = {f"daemon:{self.node}"}
+        watched |= {f"link:{link}" for link in self.links} | {f"group:{group}" for group in self.groups}
         return frozenset(watched | ({f"daemon:{self.site}/fastpath"} if self.links else set()))
 
     @classmethod

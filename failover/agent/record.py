@@ -51,6 +51,8 @@ class Record:
         except (OSError, ValueError, KeyError, TypeError) as error:
             self.lost = True
             log.warning("record is damaged, conditions are judged anew", path=str(self.path), error=str(error))
+        if outbox.corrupt:  # a fresh file may count from 1
+            self._outbox_seq = 0
         while events := outbox.pending(self._outbox_seq):
             for event in events:
                 self.put(event)
@@ -66,7 +68,7 @@ class Record:
 
     def put(self, event: Event) -> None:
         """Remember an event that the outbox has taken."""
-        self._outbox_seq = max(self._outbox_seq, event.seq)
+        self._outbox_seq = event.seq
         if event.kind is EventKind.CONDITION:
             condition = Condition.from_body(event.body)
             if condition.raised:

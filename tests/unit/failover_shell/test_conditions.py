@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+from shell_bodies import group, path
+
+from failover.core.conditions import (
+    changes,
+    doubtful,
+    judge_fast_path,
+    judge_group,
+    judge_path,
+    orphans,
+)
+from lifeline.model.records import PerceivedSeverity
+
+FIBRE, SAT = ("link:fibre", "path-down"), ("link:sat", "path-down")
+ON, NONE, REFUSED = (("group:pg", name) for name in ("on-protection", "no-path", "switch-refused"))
+
+
+@pytest.mark.parametrize(
+    ("end", "raised", "cleared"),
+    [
+        (group(), set(), {FIBRE, SAT, ON, NONE, REFUSED}),
+        (group("protection", working=True), {FIBRE, ON}, {SAT, NONE, REFUSED}),
+        (group("protection"), {ON}, {FIBRE, SAT, NONE, REFUSED}),  # wait to restore
+        (group(protection=True), {SAT}, {FIBRE, ON, NONE, REFUSED}),
+        (group(working=True, protection=True), {FIBRE, SAT, NONE}, {ON, REFUSED}),
+        (group(working=None, protection=None), set(), {ON, REFUSED}),  # just started: nothing known, nothing cleared
+        (group(working=True, protection=None), {FIBRE}, {ON, REFUSED}),
+        (group(trouble="Network is down"), {REFUSED}, {FIBRE, SAT, ON, NONE}),
+        (group(working=True, protection=True, trouble="Network is down"), {FIBRE, SAT, NONE}, {ON}),
+    ],
+)
+def test_conditions_follow_from_the_state(end: dict[str, object], raised: set[object], cleared: set[object]) -> None:
+    judged = judge_group(end)
+    assert {key for key, condition in judged.items() if condition is not None} == raised
+    assert {key for key, condition in judged.items() if condition is None} == cleared
+
+
+def test_severities() -> None:
+    judged = judge_group(group("protection", working=True, protection=True))
+    severities = {key[1]: condition.perceived_severity for key, condition in judged.items() if condition}
+    assert severities == {
+        "path-down": PerceivedSeverity.MAJOR,
+        "on-protection": PerceivedSeverity.WARNING,
+        "no-path": PerceivedSeverity.CRITICAL,
+    }
+
+
+@pytest.mark.parametrize(
+    ("carrier", "words"), [(True, "BFD is Down"), (False, "no carrier"), (None, "the interface is gone")]
+)
+def test_the_text_names_the_symptom(carrier: bool | None, words: str) -> None:
+    condition = judge_path(path("fibre", failed=True, carrier=carrier), "site-a")[FIBRE]
+    assert condition is not None
+    assert words in condition.text
+
+
+def test_only_changes_are_told() -> None:
+    broken, whole = judge_group(group("protection", working=True)), judge_group(group())
+    standing = {(c.subject, c.name): c for c in changes({}, broken)}
+    assert set(standing) == {FIBRE, ON}
+    assert changes(standing, broken) == []
+    assert changes(standing, judge_group(group("protection", working=None))) == []
+    ended = changes(standing, whole)
+    assert {(c.subject, c.name) for c in ended} == {FIBRE, ON}
+    assert not any(c.raised for c in ended)
+
+
+def test_conditions_on_what_left_the_inventory_end() -> None:
+    standing = {(c.subject, c.name): c for c in changes({}, judge_group(group("protection", working=True)))}
+    assert orphans(standing, {"group:pg"}) == {FIBRE: None}
+
+
+def test_after_a_lost_record_what_does_not_hold_is_cleared_for_certain() -> None:
+    judged = judge_group(group("protection", working=True))
+    told = changes(doubtful(judged), judged)
+    assert {(c.subject, c.name): c.raised for c in told} == {
+        FIBRE: True,
+        ON: True,
+        SAT: False,
+        NONE: False,
+        REFUSED: False,
+    }
+
+
+def test_a_silent_fast_path_is_a_condition_of_its_daemon() -> None:
+    ((key, condition),) = judge_fast_path("site-a", silent=True).items()
+    assert key == ("daemon:site-a/fastpath", "fastpath-silent")
+    assert condition is not None
+    assert judge_fast_path("site-a", silent=False) == {key: None}
