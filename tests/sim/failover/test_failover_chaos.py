@@ -1,7 +1,7 @@
 """Anything may happen, in any order; what must hold is held after every step (`World.check`), the rest at the end."""
 
 import pytest
-from failover_world import World
+from failover_simulation import World
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

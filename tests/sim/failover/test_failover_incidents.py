@@ -1,7 +1,7 @@
 """Whole incidents, at both ends, in milliseconds."""
 
 import pytest
-from failover_world import World, up
+from failover_simulation import World, up
 
 from failover.core import bfd, protection
 from failover.core.packet import Diagnostic, State
