@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifeline.alarms import Alarm, AlarmChange, AlarmList, IllegalActError, alarm_id
@@ -190,6 +190,7 @@ def test_identifiers_read_well() -> None:
     assert alarm_id("daemon:sbs-dongcheng/agent", "crash-loop") == "crash-loop.daemon.sbs-dongcheng~agent"
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="a:/.~=-2ef城", min_size=1, max_size=5), min_size=2, max_size=2, unique=True))
 def test_two_resources_never_share_an_identifier(resources: list[str]) -> None:
     assert alarm_id(resources[0], "x") != alarm_id(resources[1], "x")
@@ -221,6 +222,7 @@ def apply_all(alarms: AlarmList, journal: list[StoredEvent]) -> AlarmList:
     return alarms
 
 
+@settings(deadline=None)
 @given(journals, st.data())
 def test_a_snapshot_and_the_rest_give_what_the_whole_journal_gives(
     journal: list[StoredEvent], data: st.DataObject
@@ -233,6 +235,7 @@ def test_a_snapshot_and_the_rest_give_what_the_whole_journal_gives(
     assert list(resumed) == list(whole)
 
 
+@settings(deadline=None)
 @given(journals, st.data())
 def test_replaying_any_part_again_changes_nothing(journal: list[StoredEvent], data: st.DataObject) -> None:
     once = apply_all(AlarmList(), journal)
@@ -251,6 +254,7 @@ def essence(alarms: AlarmList) -> set[tuple]:
     }
 
 
+@settings(deadline=None)
 @given(st.lists(conditions, max_size=12), st.lists(conditions, max_size=12), st.randoms(use_true_random=False))
 def test_the_order_in_which_two_reporters_are_heard_does_not_matter_while_both_hold(first, second, random) -> None:
     """Each reporter's own order is kept (its outbox numbers it); how the two interleave is chance."""
@@ -269,6 +273,7 @@ def test_the_order_in_which_two_reporters_are_heard_does_not_matter_while_both_h
     assert folds[0] == folds[1]
 
 
+@settings(deadline=None)
 @given(st.permutations(["a", "b", "c"]), st.permutations(["a", "b", "c"]))
 def test_it_is_clear_exactly_when_all_have_cleared_in_whatever_order(raising, clearing) -> None:
     alarms, _ = fold(
@@ -281,6 +286,7 @@ def test_it_is_clear_exactly_when_all_have_cleared_in_whatever_order(raising, cl
     assert fibre(alarms).reporters == frozenset()
 
 
+@settings(deadline=None)
 @given(journals)
 def test_an_alarms_state_agrees_with_its_fields(journal: list[StoredEvent]) -> None:
     for alarm in apply_all(AlarmList(), journal):

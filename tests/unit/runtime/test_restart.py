@@ -3,7 +3,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifeline.runtime.restart import CrashLoop, Effect, Phase, RestartPolicy, Restarts, Stable, Start
@@ -106,6 +106,7 @@ def test_one_that_cannot_be_started_waits_as_one_that_ended() -> None:
     assert said == [CrashLoop(5)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=60))
 def test_whatever_the_daemon_does_it_is_started_again_within_a_minute(lives: list[float]) -> None:
     world = World()
@@ -116,6 +117,7 @@ def test_whatever_the_daemon_does_it_is_started_again_within_a_minute(lives: lis
         assert world.judge.phase is Phase.RUNNING
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 200), min_size=1, max_size=60))
 def test_crash_loops_and_steadiness_alternate(lives: list[float]) -> None:
     world = World()

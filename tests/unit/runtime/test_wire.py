@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lifeline.model.records import Event, EventKind
@@ -60,6 +60,7 @@ def test_nonsense_from_a_daemon_is_named(text: str, why: str) -> None:
         wire.decode_client(text)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_a_message_or_a_value_error(text: str) -> None:
     for decode in (wire.decode_client, wire.decode_server):
@@ -69,6 +70,7 @@ def test_any_text_is_a_message_or_a_value_error(text: str) -> None:
             continue
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 6), st.booleans()), max_size=30))
 def test_an_acknowledgement_never_covers_a_batch_that_was_refused(steps: list[tuple[int, bool]]) -> None:
     """Batches of one are streamed, the disk is full now and then, and the daemon rewinds some time later."""
