@@ -13,13 +13,14 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from pathlib import Path as FilePath
 from types import FrameType
 from typing import Any
 
 from lifeline import clock
 
-from ..core.bfd import Diagnostic, Effect, Send, SignalFail, StateChanged
+from ..core.bfd import Diagnostic, Effect, Send, SignalFail, State, StateChanged
 from ..core.packet import BfdPacketError, ControlPacket
 from ..core.protection import Select, Selector
 from ..core.protection import StateChanged as GroupStateChanged
@@ -68,6 +69,7 @@ class FastPath:
         self._routes = Routes(plan, self._interfaces.index_of)
         self._receivers: dict[tuple[str, int], tuple[int, Receiver]] = {}
         self.paths = {session.link: Path(session, now) for session in plan.sessions}
+        self._watched = list(self.paths.values())
         self._by_discriminator = {path.plan.discriminator: path for path in self.paths.values()}
         self._by_address = {(p.plan.interface, p.plan.remote): p for p in self.paths.values()}
         self.groups = [
@@ -99,9 +101,10 @@ class FastPath:
         for fd, _events in self._epoll.poll(0):
             if reader := self._readers.get(fd):
                 reader()
-        for path in self.paths.values():
-            if path.deadline <= now:
-                self._expire(path, now)
+        if self._soonest() <= now:
+            for path in self._watched:
+                if path.deadline <= now:
+                    self._expire(path, now)
         for group in self.groups:
             if (deadline := group.deadline()) is not None and deadline <= now:
                 self._act(group, group.handle_timer(now), now)
@@ -110,10 +113,11 @@ class FastPath:
         if self._next_tick <= now:
             self._tick(now)
 
+    def _soonest(self) -> float:
+        return min([path.deadline for path in self._watched], default=inf)
+
     def _deadline(self) -> float:
-        deadline = self._next_tick
-        for path in self.paths.values():
-            deadline = min(deadline, path.deadline)
+        deadline = min(self._soonest(), self._next_tick)
         for group in self.groups:
             if (due := group.deadline()) is not None:
                 deadline = min(deadline, due)
@@ -206,6 +210,8 @@ class FastPath:
                     self._act(group, group.signal(path, effect), effect.at)
             else:
                 self._report_session(path, effect)
+                if effect.state is State.UP:
+                    self._expect_on_the_other_path(path, effect.at)
         path.deadline = path.session.next_deadline()
 
     def _act(self, group: GroupEnd, effects: Effects, now: float) -> None:
@@ -215,6 +221,13 @@ class FastPath:
                 group.switch(effect.selector)
         if any(isinstance(effect, Select | GroupStateChanged) for effect in effects):
             self._report("protection", f"group:{group.plan.id}", group.body(), now)
+
+    def _expect_on_the_other_path(self, path: Path, now: float) -> None:
+        """A far end that is Up here runs, and owes a session on the group's other path as well."""
+        for group in self._groups_of[path.plan.link]:
+            other = group.protection if path is group.working else group.working
+            other.session.far_end_is_back(now)
+            other.deadline = other.session.next_deadline()
 
     def _report_session(self, path: Path, change: StateChanged) -> None:
         body = {

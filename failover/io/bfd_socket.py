@@ -10,7 +10,7 @@ import errno
 import socket
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lifeline import clock
 
@@ -32,8 +32,7 @@ _DRAIN_MAX = 256
 _STALE_STAMP_NS = 10_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Datagram:
+class Datagram(NamedTuple):
     """A received packet: payload, the sender's address, TTL or hop limit, and monotonic receive time in seconds."""
 
     payload: bytes
