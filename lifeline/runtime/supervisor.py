@@ -87,7 +87,7 @@ class Supervisor:
                 systemd.notify("STOPPING=1")
                 await _cancelled(*keepers, watchdog)
                 await self._stop_daemons()
-                if self._uplink:
+                if self._uplink and self._uplink.status.connected:  # the hub may be one of those just stopped
                     await self._uplink.flush(FLUSH_S)
                 if uplink:
                     await _cancelled(uplink)
