@@ -19,8 +19,12 @@ if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
     from lifeline.model.inventory import Inventory, Link, ProtectionGroup
 
 SCHEMA = "lifeline.fastpath-plan/1"
-FIRST_NEXTHOP_ID = 1000
-"""Nexthop objects of ours are numbered from here, in the order of the inventory's groups."""
+FIRST_NEXTHOP_ID = 1_000_000_000
+"""Nexthop objects of ours are numbered from here, in the order of the inventory's groups.
+
+FRR's zebra numbers its own up to 250,000,000 (ZEBRA_NHG_PROTO_UPPER) and others count up from 1: a busy router would
+sooner or later use a low number of ours, and one of us would replace the other's.
+"""
 
 
 class PlanError(ValueError):

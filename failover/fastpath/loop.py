@@ -214,6 +214,13 @@ class FastPath:
                     self._expect_on_the_other_path(path, effect.at)
         path.deadline = path.session.next_deadline()
 
+    def _far_end_is_back(self, path: Path, now: float) -> None:
+        """Tell the other paths to the same far end, those of the same groups, that it is back in service."""
+        for group in self._groups_of[path.plan.link]:
+            other = group.protection if path is group.working else group.working
+            other.session.far_end_is_back(now)
+            other.deadline = other.session.next_deadline()
+
     def _act(self, group: GroupEnd, effects: Effects, now: float) -> None:
         """Carry out a group's effects: the switch at once, its report when all switches of this pass are done."""
         for effect in effects:

@@ -6,7 +6,7 @@ import pytest
 from shell_bodies import plan
 
 from failover.agent.plan import AgentPlan
-from failover.plan import FastPathPlan, PlanError, compile_plan
+from failover.plan import FIRST_NEXTHOP_ID, FastPathPlan, PlanError, compile_plan
 from lifeline.config import parse_inventory
 from lifeline.model.inventory import Inventory
 
@@ -50,7 +50,7 @@ def test_a_plan_has_this_site_s_end_of_each_path() -> None:
     assert (fibre.interface, fibre.local, fibre.remote) == ("fibre", "10.64.0.2", "10.64.0.1")
     assert (sat.interval_us, sat.detect_mult) == (300_000, 5)
     assert [(g.id, g.nexthop_id, g.prefixes, g.wtr_ms) for g in compiled.groups] == [
-        ("pg", 1000, ("10.0.0.0/24",), 2000)
+        ("pg", FIRST_NEXTHOP_ID, ("10.0.0.0/24",), 2000)
     ]
     assert compiled.source_networks == ("10.1.0.0/24", "fd00:e::/64")
 
