@@ -1,11 +1,28 @@
-"""Asks the kernels of all nodes whether they know a way to one another."""
+"""Waits for what takes its time; asks the kernels of all nodes whether they know a way to one another."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+from lifeline.clock import monotonic_s
+from lifeline.i18n import _
+
+CONVERGE_WITHIN_S = 20.0
+_LOOK_EVERY_S = 0.1
+
+
+def wait_until(holds: Callable[[], bool], within_s: float) -> bool:
+    """Look until a condition holds; return whether it did in time."""
+    deadline = monotonic_s() + within_s
+    while not holds():
+        if monotonic_s() > deadline:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
 
 
 def loopbacks(pins: Mapping[str, Path]) -> dict[str, list[str]]:
@@ -29,6 +46,24 @@ def unreachable(pins: Mapping[str, Path]) -> dict[str, list[str]]:
             lines = [int(word.removeprefix("-:")) for word in answer.stderr.split() if word.startswith("-:")]
             missing[node] = [others[line - 1] for line in lines] or others
     return missing
+
+
+def await_convergence(pins: Mapping[str, Path], within_s: float = CONVERGE_WITHIN_S) -> None:
+    """Wait until every node has a route to every other's addresses.
+
+    Raises:
+        TimeoutError: it names who has no route where.
+    """
+    missing: dict[str, list[str]] = {}
+
+    def converged() -> bool:
+        missing.clear()
+        missing.update(unreachable(pins))
+        return not missing
+
+    if not wait_until(converged, within_s):
+        listed = "; ".join(f"{node}: {', '.join(addresses)}" for node, addresses in missing.items())
+        raise TimeoutError(_("no route after {s:g} s from {listed}").format(s=within_s, listed=listed))
 
 
 def _ip(pin: Path, arguments: list[str], text: str = "") -> subprocess.CompletedProcess[str]:

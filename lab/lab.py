@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from lifeline.clock import monotonic_s, wall_ns
 from lifeline.config import load_inventory
 from lifeline.i18n import _
 from lifeline.model.inventory import Inventory
 
-from . import equipment
-from .convergence import unreachable
-from .driver import Driver, LabError, NodeSpec, NodeStatus, Progress
+from . import convergence, daemons, deployment
+from .convergence import wait_until
+from .deployment import DEFAULT_NAME
+from .driver import Driver, LabError, NodeStatus, Progress
 from .drivers import netns, preflight
 from .drivers.fabric import FABRIC
 from .faults import Faults
@@ -24,12 +23,12 @@ from .place import PINS, Place
 from .topology import Topology
 from .topology_file import load_topology
 
-DEFAULT_NAME = "govnet"
+__all__ = ["DEFAULT_INVENTORY", "DEFAULT_NAME", "DEFAULT_TOPOLOGY", "Lab", "deployed"]
+
 _HERE = Path(__file__).resolve().parents[1] / "containerlab"
 DEFAULT_TOPOLOGY = _HERE / "govnet.clab.yml"
 DEFAULT_INVENTORY = _HERE / "govnet.inventory.yml"
-CONVERGE_WITHIN_S = 20.0
-_CONVERGENCE_LOOKS_PER_S = 10
+HUB_WITHIN_S = 30.0
 
 
 class Lab:
@@ -57,7 +56,7 @@ class Lab:
         inventory: Path = DEFAULT_INVENTORY,
         name: str | None = None,
         *,
-        daemons: bool = True,
+        with_daemons: bool = True,
         tell: Progress = lambda _text: None,
     ) -> Self:
         """Deploy a topology, wait until its routes have converged, and return the lab; harmless when it is up already.
@@ -66,7 +65,7 @@ class Lab:
             topology: containerlab file.
             inventory: what lifeline's daemons are told of it.
             name: of the lab; None for the topology's own.
-            daemons: whether lifeline's daemons run on the nodes.
+            with_daemons: whether lifeline's daemons run on the nodes.
             tell: takes a line of progress.
 
         Raises:
@@ -83,12 +82,13 @@ class Lab:
                 return cls(place.name)
             if state:
                 tell(_("clearing what an earlier command left of lab {name!r}").format(name=place.name))
-                _remove(place, state, keep_data=True)
+                deployment.remove(place, state, keep_data=True)
             if lacks := preflight.lacks(asked):
                 raise LabError("\n".join(lacks), exit_code=2)
-            _deploy(place, asked, known, topology, inventory, daemons=daemons, tell=tell)
+            deployment.deploy(place, asked, known, topology, inventory, with_daemons=with_daemons, tell=tell)
         lab = cls(place.name)
-        lab.await_convergence(tell)
+        if with_daemons:
+            lab.await_hub(tell)
         return lab
 
     @staticmethod
@@ -101,12 +101,12 @@ class Lab:
         """
         place = Place(name)
         if place.read_state() is None:
-            return False
+            return False  # and leave no lock behind where there was no lab
         with place.locked():
             state = place.read_state()
             if state is None:
                 return False
-            _remove(place, state, keep_data=keep_data)
+            deployment.remove(place, state, keep_data=keep_data)
         return True
 
     # What it is
@@ -168,19 +168,25 @@ class Lab:
 
     def unreachable(self) -> dict[str, list[str]]:
         """Return, per node that is on, the addresses of other nodes that it has no route to; empty when converged."""
-        on = [node for node, status in self.status().items() if status.on]
-        return unreachable({node: self.netns_path(node) for node in on})
+        return convergence.unreachable(self._powered())
 
-    def await_convergence(self, tell: Progress = lambda _text: None, within_s: float = CONVERGE_WITHIN_S) -> None:
-        """Wait until every node has a route to every other; a TimeoutError names those that have not."""
-        import time
+    def await_convergence(self) -> None:
+        """Wait until every node that is on has a route to every other; a TimeoutError names those that have not."""
+        convergence.await_convergence(self._powered())
 
-        tell(_("waiting for routes"))
-        deadline = monotonic_s() + within_s
-        while missing := self.unreachable():
-            if monotonic_s() > deadline:
-                raise TimeoutError("; ".join(f"{node}: {', '.join(addresses)}" for node, addresses in missing.items()))
-            time.sleep(1 / _CONVERGENCE_LOOKS_PER_S)
+    def await_hub(self, tell: Progress = lambda _text: None, within_s: float = HUB_WITHIN_S) -> None:
+        """Wait until the hub takes connections; a TimeoutError names its log. The lab stays up, to be looked at."""
+        hub = daemons.hub_node(self.topology)
+        if hub is None:
+            return
+        tell(_("waiting for the hub"))
+        folder = self._place.node(hub)
+        if not wait_until(lambda: daemons.answers(folder / "run/hub.sock"), within_s):
+            log = folder / "log/lifeline.log"
+            raise TimeoutError(_("the hub does not answer after {s:g} s; see {log}").format(s=within_s, log=log))
+
+    def _powered(self) -> dict[str, Path]:
+        return {node: self.netns_path(node) for node, status in self.status().items() if status.on}
 
     def _known(self, node: str) -> str:
         if node not in self.topology.nodes:
@@ -189,57 +195,6 @@ class Lab:
             _guess, hint = did_you_mean(node, self.topology.nodes, _("nodes"))
             raise LabError(_("the lab has no node {node!r}; {hint}").format(node=node, hint=hint), exit_code=2)
         return node
-
-
-def _deploy(
-    place: Place,
-    topology: Topology,
-    inventory: Inventory,
-    topology_path: Path,
-    inventory_path: Path,
-    *,
-    daemons: bool,
-    tell: Callable[[str], None],
-) -> None:
-    state: dict[str, Any] = {
-        "schema": "lifeline.lab-state/1",
-        "name": place.name,
-        "phase": "deploying",
-        "since_ns": wall_ns(),
-        "topology": str(topology_path.resolve()),
-        "inventory": str(inventory_path.resolve()),
-        "daemons": daemons,
-        "nodes": [*topology.nodes, FABRIC],
-        "symlinks": [],
-    }
-    place.root.mkdir(parents=True)
-    place.root.chmod(0o700)
-    place.write_state(state)
-    try:
-        shutil.copyfile(topology_path, place.topology)
-        shutil.copyfile(inventory_path, place.inventory)
-        access = equipment.Access.make()
-        access.save(place.secrets)
-        specs = {
-            node.name: NodeSpec(equipment.files(node, access), [equipment.service(name) for name in node.services])
-            for node in topology.nodes.values()
-        }
-        netns.NetnsDriver(topology, place).deploy(specs, tell)
-        place.write_state(state | {"phase": "up"})
-    except BaseException:
-        _remove(place, state, keep_data=True)
-        raise
-
-
-def _remove(place: Place, state: dict[str, Any], *, keep_data: bool) -> None:
-    """Remove all that a state on disk says was made, or may have been."""
-    place.write_state(state | {"phase": "going down"})
-    for link in map(Path, state["symlinks"]):
-        link.unlink(missing_ok=True)
-    netns.remove({node: place.pin(node) for node in state["nodes"]})
-    if not keep_data:
-        shutil.rmtree(place.data, ignore_errors=True)
-    shutil.rmtree(place.root)
 
 
 def deployed() -> list[str]:

@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,15 +57,22 @@ class Place:
         while True:
             with path.open("w") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
-                # Whoever takes a lab down removes the lock's file too: what we wait for may no longer stand there.
-                with suppress(FileNotFoundError):
-                    if path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
-                        try:
-                            yield
-                        finally:
-                            if not self.root.exists():
-                                path.unlink()
-                        return
+                # Whoever takes a lab down removes the lock's file too: what we waited for may no longer stand there.
+                if not _is_same(path, lock.fileno()):
+                    continue
+                try:
+                    yield
+                finally:
+                    if not self.root.exists():
+                        path.unlink()
+                return
+
+
+def _is_same(path: Path, descriptor: int) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
 
 
 def write_durably(path: Path, body: dict[str, Any]) -> None:

@@ -14,8 +14,9 @@ from lifeline.clock import monotonic_s
 from lifeline.i18n import _
 from noc.cli.output import ExitCode, Styled, emit, emit_json, emit_table, json_option, narrate
 
+from .deployment import DEFAULT_NAME
 from .faults import DIRECTIONS, MODES, Fault
-from .lab import DEFAULT_INVENTORY, DEFAULT_NAME, DEFAULT_TOPOLOGY, Lab
+from .lab import DEFAULT_INVENTORY, DEFAULT_TOPOLOGY, Lab
 
 _NAME = click.option("--name", default=DEFAULT_NAME, show_default=True, help=_("Name of the lab."))
 
@@ -46,7 +47,7 @@ def lab() -> None:
 def up(topology: Path, inventory: Path, name: str | None, no_daemons: bool, as_json: bool) -> None:
     """Deploy."""
     started = monotonic_s()
-    deployed = Lab.up(topology, inventory, name, daemons=not no_daemons, tell=_stopwatch(started))
+    deployed = Lab.up(topology, inventory, name, with_daemons=not no_daemons, tell=_stopwatch(started))
     took_s = monotonic_s() - started
     if as_json:
         emit_json("lifeline.lab-up/1", {"name": deployed.name, "took_s": round(took_s, 3)})

@@ -96,5 +96,9 @@ def _process(pid: int) -> Process:
         key, _colon, value = line.partition(":")
         fields[key] = value.strip()
     inner = fields.get("NSpid", "").split()
+    name = fields["Name"]
+    if name.startswith("python"):
+        words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        name = words[words.index("-m") + 1] if "-m" in words[:-1] else name
     rss_kb = int(fields.get("VmRSS", "0 kB").split()[0])
-    return Process(pid, fields["Name"], len(inner) > 1 and inner[-1] == "1", rss_kb)
+    return Process(pid, name, len(inner) > 1 and inner[-1] == "1", rss_kb)

@@ -148,10 +148,10 @@ def test_heal_undoes_what_was_half_done_when_the_injector_was_killed(
     faults, driver, _place = toy
     before = driver.look()
     driver.break_at = "light fibre-west"
-    monkeypatch.setattr(Faults, "_undo", lambda *_: None)  # a killed process cleans nothing up
-    with pytest.raises(KilledError):
-        faults.inject("duct-cut", "duct", mode="carrier")
-    monkeypatch.undo()
+    with monkeypatch.context() as killed:
+        killed.setattr(Faults, "_undo", lambda *_: None)  # a killed process cleans nothing up
+        with pytest.raises(KilledError):
+            faults.inject("duct-cut", "duct", mode="carrier")
     driver.break_at = ""
     assert driver.look() != before
     [half] = faults.active()

@@ -1,0 +1,108 @@
+"""What makes a node lifeline's: its daemons under one supervisor, the hub's certificate, a token of its own."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lifeline.i18n import _
+from lifeline.model.inventory import Inventory
+from noc.tls import ensure_certificate
+from noc.tokens import Role, TokenStore
+
+from .driver import LabError
+from .place import Place, write_secret
+from .topology import Node, Topology
+
+HUB_PORT = 8443
+ADMINISTRATOR = "lab-administrator"
+_LIFELINE = str(Path(sys.executable).with_name("lifeline"))
+_ETC, _RUN, _DATA = "/run/etc", "/run/lifeline", "/var/lib/lifeline"
+_LOCAL_HUB = f"unix://{_RUN}/hub.sock"
+
+
+def hub_node(topology: Topology) -> str | None:
+    """Return the node that runs the hub, or None."""
+    return next((node.name for node in topology.nodes.values() if "hub" in node.daemons), None)
+
+
+def admit(topology: Topology, inventory: Inventory, place: Place) -> dict[str, dict[str, str]]:
+    """Make the hub's certificate and everybody's token; return, per node with daemons, its files by name.
+
+    Also writes the administrator's token to the lab's `secrets/token`. Tokens of an earlier life of the lab end.
+
+    Raises:
+        LabError: a node of the topology is no site of the inventory, or there are agents but no hub.
+    """
+    staffed = [node for node in topology.nodes.values() if node.daemons]
+    if not staffed:
+        return {}
+    for node in staffed:
+        if node.name not in inventory.sites:
+            raise LabError(_("{node} is no site of the inventory").format(node=node.name), exit_code=2)
+    hub = hub_node(topology)
+    if hub is None:
+        raise LabError(_("no node of the topology has the daemon hub"), exit_code=2)
+    data = place.data / hub
+    data.mkdir(parents=True, exist_ok=True)
+    address = _address(inventory, hub)
+    certificate = ensure_certificate(data, [address, hub]).certificate.read_text()
+    tokens = TokenStore(data)
+    write_secret(place.secrets / "token", _token(tokens, ADMINISTRATOR, Role.ADMINISTRATOR))
+    knows_all = place.inventory.read_text()
+    return {
+        node.name: {
+            "inventory.yml": knows_all,
+            "hub.crt": certificate,
+            "token": _token(tokens, f"agent-{node.name}", Role.AGENT),
+            "supervise.json": json.dumps(_supervisor(node, address, is_hub=node.name == hub), indent=1),
+        }
+        for node in staffed
+    }
+
+
+def service() -> dict[str, Any]:
+    """Return how a node starts its lifeline daemons."""
+    argv = [_LIFELINE, "supervise", "--config", f"{_ETC}/supervise.json"]
+    return {"name": "lifeline", "argv": argv, "graceful": True}
+
+
+def answers(hub_socket: Path) -> bool:
+    """Tell whether a hub listens at a Unix socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        return client.connect_ex(str(hub_socket)) == 0
+
+
+def _token(tokens: TokenStore, name: str, role: Role) -> str:
+    if name in tokens.all():
+        tokens.revoke(name)
+    return tokens.create(name, role)
+
+
+def _address(inventory: Inventory, site: str) -> str:
+    """Return the address that a site's services answer at: the first of its first network."""
+    return str(next(iter(inventory.sites[site].prefixes[0].hosts())))
+
+
+def _supervisor(node: Node, hub_address: str, *, is_hub: bool) -> Mapping[str, Any]:
+    """Return the supervisor's configuration: the hub talks to its neighbours through its Unix socket."""
+    url = _LOCAL_HUB if is_hub else f"https://{hub_address}:{HUB_PORT}"
+    access = [] if is_hub else ["--token-file", f"{_ETC}/token", "--ca", f"{_ETC}/hub.crt"]
+    at = ["--inventory", f"{_ETC}/inventory.yml", "--run", _RUN]
+    argv = {
+        "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls"],
+        "fastpath": ["fastpath", "run", *at, "--site", node.name],
+        "agent": ["agent", "run", *at, "--site", node.name, "--data", _DATA, "--hub", url, *access],
+    }
+    return {
+        "node": node.name,
+        "run": _RUN,
+        "outbox": f"{_DATA}/supervisor.db",
+        "hubs": [url],
+        **({} if is_hub else {"token_file": f"{_ETC}/token", "ca": f"{_ETC}/hub.crt"}),
+        "daemons": [{"name": name, "argv": [_LIFELINE, *argv[name]]} for name in node.daemons],
+    }
