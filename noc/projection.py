@@ -30,7 +30,7 @@ from lifeline.model.records import (
 
 from . import health
 from .record import Record, group_end
-from .views import AgentState, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
+from .views import AgentState, AlarmView, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
 
 STALE_S: Final = 5.0
 """A daemon, or a live state, not heard of for this long is stale."""
@@ -167,15 +167,24 @@ class Projection:
         expected = {name for name, site in self.inventory.sites.items() if site.agent}
         for site in sorted(expected):
             agent = self._agent(site)
-            raised = self._reported_silent(site)
-            if agent is AgentState.UP and raised:
-                yield _agent_silent(site, f"the agent of {site} is heard again", raised=False)
-            elif agent is not AgentState.UP and not raised and now_s - self._began_s >= GRACE_S:
-                yield _agent_silent(site, f"the agent of {site} is silent: how it is there is not known", raised=True)
+            if agent is AgentState.UP:
+                condition = _agent_silent(site, f"the agent of {site} is heard again", raised=False)
+            elif now_s - self._began_s >= GRACE_S:
+                condition = _agent_silent(site, f"the agent of {site} is silent: how it is there is not known")
+            else:
+                continue
+            if self.reports_otherwise(condition):
+                yield condition
         for alarm in self.record.alarms.active():
             site = alarm.resource.removeprefix("site:")
             if alarm.alarm_type_id == AGENT_SILENT and site not in expected and self._hub_node in alarm.reporters:
                 yield _agent_silent(site, f"no agent is expected at {site} any more", raised=False)
+
+    def reports_otherwise(self, condition: Condition) -> bool:
+        """Tell whether the hub's own last report of a condition, as the record has it, differs from this one."""
+        alarm = self.record.alarms.get(alarm_id(condition.subject, condition.name))
+        report = alarm.reports.get(self._hub_node) if alarm else None
+        return (report is not None and report.text) != (condition.raised and condition.text)
 
     def take_dirty(self) -> set[str]:
         """Return the subjects (`site:`, `link:`, `group:`) whose views may have changed, and begin anew."""
@@ -195,7 +204,7 @@ class Projection:
             sites=self.sites(),
             links=self.links(),
             groups=self.groups(),
-            alarms=[alarm.to_json() for alarm in self.active_alarms()],
+            alarms=[AlarmView.of(alarm) for alarm in self.active_alarms()],
         )
 
     def overall(self) -> Health:
@@ -299,6 +308,10 @@ class Projection:
         """Return an alarm by its id."""
         return self._unkept.get(identifier) or self.record.alarms.get(identifier)
 
+    def alarms_on(self, resource: str) -> list[Alarm]:
+        """Return all alarms on a resource, cleared ones too."""
+        return [alarm for alarm in self.alarms() if alarm.resource == resource]
+
     # ---------------------------------------------------------------- how it is worked out
 
     def _sites_of_group(self, group: ProtectionGroup) -> tuple[str, str]:
@@ -361,10 +374,6 @@ class Projection:
         heard = self._heard.get(agent_of(site))
         return heard.at_ns if heard is not None else self.record.last_heard_ns.get(agent_of(site))
 
-    def _reported_silent(self, site: str) -> bool:
-        alarm = self.record.alarms.get(alarm_id(f"site:{site}", AGENT_SILENT))
-        return alarm is not None and self._hub_node in alarm.reporters
-
     def _group_end(self, group: str, site: str) -> dict[str, Any] | None:
         """Return what an end last said of a group, live or on record, and whether it may still be relied on."""
         live = self._ends.get((group, site))
@@ -397,7 +406,7 @@ def _end_view(end: LinkEnd) -> LinkEndView:
     return LinkEndView(end.site, end.interface, str(end.address))
 
 
-def _agent_silent(site: str, text: str, *, raised: bool) -> Condition:
+def _agent_silent(site: str, text: str, *, raised: bool = True) -> Condition:
     return Condition(
         subject=f"site:{site}",
         name=AGENT_SILENT,

@@ -1,7 +1,7 @@
 """What the hub shows: the views of sites, links, groups and commands, as the API sends them.
 
 Standard-library dataclasses: one definition serves the projection that builds them and the published OpenAPI schema.
-Alarms are shown as `lifeline.alarms.Alarm.to_json` gives them. Times are wall nanoseconds, UTC.
+Times are wall nanoseconds, UTC.
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from lifeline.model.records import Json
+from lifeline.alarms import Alarm, StatusChange
+from lifeline.alarms.alarm import Report
+from lifeline.alarms.lifecycle import State
+from lifeline.model.records import EventKind, EventType, Json, PerceivedSeverity, ProbableCause, StoredEvent
 
 
 class Health(StrEnum):
@@ -128,6 +131,80 @@ class GroupView:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmView:
+    """An alarm: an entry of RFC 8632's alarm list, as `lifeline.alarms.Alarm.to_json` gives it."""
+
+    id: str
+    resource: str
+    alarm_type_id: str
+    perceived_severity: PerceivedSeverity
+    event_type: EventType
+    probable_cause: ProbableCause
+    text: str
+    raised_at_ns: int
+    changed_at_ns: int
+    cleared_at_ns: int | None
+    is_cleared: bool
+    state: State
+    reporters: list[str]
+    reports: Mapping[str, Report]
+    acknowledged_by: str | None
+    acknowledged_at_ns: int | None
+    acknowledged_text: str
+    raise_count: int
+    history: list[StatusChange]
+
+    @classmethod
+    def of(cls, alarm: Alarm) -> Self:
+        """Return the view of an alarm."""
+        return cls(
+            id=alarm.id,
+            resource=alarm.resource,
+            alarm_type_id=alarm.alarm_type_id,
+            perceived_severity=alarm.perceived_severity,
+            event_type=alarm.event_type,
+            probable_cause=alarm.probable_cause,
+            text=alarm.text,
+            raised_at_ns=alarm.raised_at_ns,
+            changed_at_ns=alarm.changed_at_ns,
+            cleared_at_ns=alarm.cleared_at_ns,
+            is_cleared=alarm.is_cleared,
+            state=alarm.state,
+            reporters=sorted(alarm.reporters),
+            reports=alarm.reports,
+            acknowledged_by=alarm.acknowledged_by,
+            acknowledged_at_ns=alarm.acknowledged_at_ns,
+            acknowledged_text=alarm.acknowledged_text,
+            raise_count=alarm.raise_count,
+            history=list(alarm.history),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EventView:
+    """An event of the journal with its place in it."""
+
+    cursor: int
+    recorded_at_ns: int
+    node: str
+    boot_id: str
+    seq: int
+    observed_at_ns: int
+    kind: EventKind
+    subject: str
+    body: Mapping[str, Json]
+
+    @classmethod
+    def of(cls, stored: StoredEvent) -> Self:
+        """Return the view of a stored event."""
+        it = stored.event
+        return cls(
+            stored.cursor, stored.recorded_at_ns, it.node, it.boot_id, it.seq, it.observed_at_ns, it.kind,
+            it.subject, it.body,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class CommandView:
     """A command and what became of it."""
 
@@ -156,4 +233,5 @@ class StateView:
     sites: list[SiteView]
     links: list[LinkView]
     groups: list[GroupView]
-    alarms: list[Mapping[str, Json]]
+    alarms: list[AlarmView]
+    """The active ones, worst first."""

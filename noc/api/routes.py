@@ -1,0 +1,162 @@
+"""What may be asked, and commanded."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
+
+from lifeline.clock import monotonic_s
+from lifeline.model.records import EventKind
+
+from ..commands import Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from ..hub import Hub
+from ..metrics import CONTENT_TYPE
+from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, SiteView, StateView
+from . import schemas
+from .auth import Operator, Viewer, require_near
+from .problems import documented, not_found
+
+PAGE_MAX = 1000
+
+router = APIRouter()
+
+
+def the_hub(request: Request) -> Hub:
+    """Return the hub that this application serves."""
+    hub: Hub = request.app.state.hub
+    return hub
+
+
+TheHub = Annotated[Hub, Depends(the_hub)]
+
+
+@router.get("/health", responses={503: {"model": schemas.HealthView, "description": "The journal takes no events"}})
+async def health(request: Request, response: Response, hub: TheHub) -> schemas.HealthView:
+    """Tell how the hub itself is; needs no token."""
+    if hub.trouble:
+        response.status_code = 503
+    return schemas.HealthView(
+        schema="lifeline.health/1",
+        status="failed" if hub.trouble else "ok",
+        hub=hub.node,
+        version=version("lifeline"),
+        journal=hub.trouble or "ok",
+        cursor=hub.cursor,
+        uptime_s=round(monotonic_s() - request.app.state.began_s, 3),
+    )
+
+
+@router.get("/metrics", dependencies=[Depends(require_near)], responses=documented())
+async def metrics(hub: TheHub) -> Response:
+    """Return the hub's figures in Prometheus' text format; needs no token on this machine."""
+    return Response(hub.metrics.render(), media_type=CONTENT_TYPE)
+
+
+@router.get("/state", responses=documented())
+async def state(hub: TheHub, _who: Viewer) -> StateView:
+    """Return everything at once: what a screen needs for its first paint."""
+    return hub.state()
+
+
+@router.get("/sites", responses=documented())
+async def sites(hub: TheHub, _who: Viewer) -> schemas.SitesPage:
+    """Return all sites, worst first."""
+    return schemas.SitesPage("lifeline.sites/1", hub.projection.sites())
+
+
+@router.get("/sites/{identifier}", responses=documented(404))
+async def site(identifier: str, hub: TheHub, _who: Viewer) -> SiteView:
+    """Return one site."""
+    if identifier not in hub.inventory.sites:
+        raise not_found("site", identifier, hub.inventory.sites)
+    return hub.projection.site(identifier)
+
+
+@router.get("/links", responses=documented())
+async def links(hub: TheHub, _who: Viewer) -> schemas.LinksPage:
+    """Return all links."""
+    return schemas.LinksPage("lifeline.links/1", hub.projection.links())
+
+
+@router.get("/links/{identifier}", responses=documented(404))
+async def link(identifier: str, hub: TheHub, _who: Viewer) -> LinkView:
+    """Return one link."""
+    if identifier not in hub.inventory.links:
+        raise not_found("link", identifier, hub.inventory.links)
+    return hub.projection.link(identifier)
+
+
+@router.get("/groups", responses=documented())
+async def groups(hub: TheHub, _who: Viewer) -> schemas.GroupsPage:
+    """Return all protection groups."""
+    return schemas.GroupsPage("lifeline.groups/1", hub.projection.groups())
+
+
+@router.get("/groups/{identifier}", responses=documented(404))
+async def group(identifier: str, hub: TheHub, _who: Viewer) -> GroupView:
+    """Return one protection group."""
+    if identifier not in hub.inventory.protection_groups:
+        raise not_found("protection group", identifier, hub.inventory.protection_groups)
+    return hub.projection.group(identifier)
+
+
+@router.get("/alarms", responses=documented())
+async def alarms(
+    hub: TheHub,
+    _who: Viewer,
+    active: Annotated[bool | None, Query(description="Only the active ones, or only the cleared ones.")] = None,
+) -> schemas.AlarmsPage:
+    """Return alarms: active ones worst first, then cleared ones, the latest first."""
+    shown = [alarm for alarm in hub.projection.alarms() if active is None or alarm.is_cleared is not active]
+    return schemas.AlarmsPage("lifeline.alarms/1", [AlarmView.of(alarm) for alarm in shown])
+
+
+@router.get("/alarms/{identifier}", responses=documented(404))
+async def alarm(identifier: str, hub: TheHub, _who: Viewer) -> AlarmView:
+    """Return one alarm with its history."""
+    found = hub.projection.alarm(identifier)
+    if found is None:
+        raise not_found("alarm", identifier, (alarm.id for alarm in hub.projection.alarms()))
+    return AlarmView.of(found)
+
+
+@router.get("/events", responses=documented())
+async def events(
+    hub: TheHub,
+    _who: Viewer,
+    after: Annotated[int, Query(ge=0, description="Begin behind this cursor.")] = 0,
+    limit: Annotated[int, Query(ge=1, le=PAGE_MAX, description="At most so many.")] = 200,
+    subject: Annotated[str | None, Query(description="Only events of this subject, `kind:id`.")] = None,
+    kind: Annotated[EventKind | None, Query(description="Only events of this kind.")] = None,
+) -> schemas.EventsPage:
+    """Return a page of the journal, oldest first."""
+    found = [EventView.of(stored) async for stored in hub.read(after, limit, subject=subject, kind=kind)]
+    return schemas.EventsPage("lifeline.events/1", found, found[-1].cursor if found else after, hub.cursor)
+
+
+@router.get("/commands", responses=documented())
+async def commands(hub: TheHub, _who: Viewer) -> schemas.CommandsPage:
+    """Return the latest commands, newest first."""
+    return schemas.CommandsPage("lifeline.commands/1", list(hub.projection.record.commands.values())[::-1])
+
+
+@router.post("/commands", responses=documented(404, 409, 503))
+async def command(
+    asked: schemas.CommandRequest,
+    request: Request,
+    who: Operator,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> CommandView:
+    """Carry out a command; one sent again under its `Idempotency-Key` is carried out once."""
+    runner: Commands = request.app.state.commands
+    try:
+        return await runner.run(asked.command, asked.target, asked.text, who.name, idempotency_key)
+    except NoSuchTargetError:
+        known = (alarm.id for alarm in the_hub(request).projection.alarms())
+        raise not_found("alarm", asked.target, known) from None
+    except KeyReusedError as error:
+        raise HTTPException(409, str(error)) from None
+    except NoRoomError as error:
+        raise HTTPException(503, str(error)) from None
