@@ -106,7 +106,9 @@ class LifelineApp(App[Relaunch | Ended | None]):
     #list-state { display: none; background: $boost; }
     #districts { padding: 0 1; display: none; }
     #panes > #detail { display: none; }
-    .-two-panes #panes > #detail, .-three-panes #panes > #detail { display: block; width: 42%; }
+    .-two-panes #panes > #detail { display: block; width: 42%; }
+    .-three-panes #panes > #detail { display: block; width: 38%; }
+    LogScreen.-two-panes #panes > #detail { display: none; }
     #recent { display: none; height: 30%; min-height: 6; background: $surface; }
     .-three-panes #recent { display: block; }
     CommandPalette SearchIcon { display: none; }
@@ -165,7 +167,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
 
     def _live_screens(self) -> list[LiveScreen]:
         """Return the screens in sight that are ready to draw."""
-        return [s for s in self.screen_stack if isinstance(s, LiveScreen) and s.is_mounted]
+        return [s for s in self.screen_stack if isinstance(s, LiveScreen) and s.ready]
 
     def load_history(self) -> None:
         """Fetch a page of older events, unless that is under way."""

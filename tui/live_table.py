@@ -39,13 +39,16 @@ GAP = 1
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column: at least `width` cells, more by its share `grow` of what is left, at most `most`.
+    """A column: `width` cells, more by its share `grow` of what is left, at most `most`.
 
-    When the table is too narrow, columns with the highest `drop` go first; 0 never goes.
+    When the table is too narrow, columns with the highest `drop` go first; 0 never goes. When none is left to go,
+    columns shrink to `least`, those on the right first.
     """
 
     title: str
     width: int
+    least: int = 0
+    """0 stands for `width`: it does not shrink."""
     grow: int = 0
     most: int = 200
     drop: int = 0
@@ -109,8 +112,8 @@ class LiveTable(ScrollView, can_focus=True):
             return self.table
 
     @dataclass
-    class PastTop(Message):
-        """The user wants to go up from the first row."""
+    class ReachedTop(Message):
+        """The user went up to the first row, or wants to go beyond it."""
 
         table: LiveTable
 
@@ -314,10 +317,10 @@ class LiveTable(ScrollView, can_focus=True):
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
-        index = self._index.get(self._cursor or "", 0)
-        if index == 0 and by < 0:
-            self.post_message(self.PastTop(self))
-        self._set_cursor(index + by)
+        index = self._index.get(self._cursor or "", 0) + by
+        if index <= 0 and by < 0:
+            self.post_message(self.ReachedTop(self))
+        self._set_cursor(index)
 
     def action_page(self, direction: int) -> None:
         """Move the cursor by a screenful."""
@@ -454,6 +457,11 @@ def lay_out(columns: Sequence[Column], size: int) -> tuple[tuple[int, int], ...]
             break
         kept.remove(droppable)
     cells = {i: columns[i].width for i in kept}
+    for i in reversed(kept):
+        if spare < 0 and columns[i].least:
+            shrunk = max(columns[i].least, cells[i] + spare)
+            spare += cells[i] - shrunk
+            cells[i] = shrunk
     growing = [i for i in kept if columns[i].grow]
     while spare > 0 and growing:
         shares = sum(columns[i].grow for i in growing)

@@ -35,7 +35,15 @@ WHY: Final[Sequence[str]] = (
 REASONS: Final[Sequence[str]] = (
     N_("signal fail"),
 )  # fmt: skip
-CONDITIONS: Final[Sequence[str]] = ()
+CONDITIONS: Final[Sequence[str]] = (
+    N_("The daemon ended {exits} times in a short while"),
+    N_("The daemon runs steadily"),
+    N_("The database is sound"),
+    N_("The database was corrupt; it was set aside as {set_aside}"),
+    N_("the agent of {site} is silent: how it is there is not known"),
+    N_("the agent of {site} is heard again"),
+    N_("no agent is expected at {site} any more"),
+)
 TEMPLATES: Final = (*WHY, *REASONS, *CONDITIONS)
 
 _GAP = re.compile(r"\{(\w+)(:[^}]*)?\}")

@@ -56,6 +56,8 @@ def subject_name(subject: str, model: NetworkModel) -> str:
         return site_name(name, model)
     if kind == "daemon":
         return daemon_name(name, model)
+    if kind == "alarm" and (alarm := model.alarms.get(name)):
+        return subject_name(alarm["resource"], model)
     if kind == "link" and name in model.links:
         return path_name(name, model)
     return name or subject

@@ -70,8 +70,8 @@ class LiveScreen(Screen[None]):
         self.query_one(StatusBar).renew(self.lifeline.model, self.lifeline.frozen_at_ns)
 
     def on_resize(self) -> None:
-        """Fit the status bar to the new width."""
-        self.call_after_refresh(self.renew_status)
+        """Fit everything to the new size: a pane may have come or gone."""
+        self.call_after_refresh(self.catch_up)
 
     def on_screen_resume(self) -> None:
         """Catch up with what happened while another screen was shown."""
@@ -79,8 +79,14 @@ class LiveScreen(Screen[None]):
 
     def catch_up(self) -> None:
         """Show everything as it is now."""
-        self.rebuild()
-        self.renew_status()
+        if self.ready:
+            self.rebuild()
+            self.renew_status()
+
+    @property
+    def ready(self) -> bool:
+        """Whether the widgets are there: not before the first layout, no more while the program ends."""
+        return bool(self.query("#detail") and self.query(KeyBar))
 
 
 class DetailScreen(LiveScreen):
@@ -127,6 +133,9 @@ class ListScreen(LiveScreen):
         Binding("y", "copy", _("Copy")),
         Binding("escape", "back", _("Clear the filter, leave the detail"), show=False),
     ]
+
+    DETAIL_BESIDE: ClassVar[int] = TWO_PANES
+    """Columns from which the detail is beside the list; the style sheet says the same."""
 
     def compose_body(self) -> ComposeResult:
         """Yield the list and its detail, and the filter, hidden until asked for."""
@@ -186,7 +195,7 @@ class ListScreen(LiveScreen):
     def renew_detail(self) -> None:
         """Show the chosen row's detail, when there is room for it."""
         pane = self.query_one("#detail", DetailPane)
-        if not pane.display or self.size.width < TWO_PANES:
+        if self.size.width < self.DETAIL_BESIDE:
             return
         chosen = self.table.chosen
         lines = [] if chosen is None else self.detail(self.model, chosen)
@@ -220,7 +229,7 @@ class ListScreen(LiveScreen):
 
     def on_live_table_opened(self, message: LiveTable.Opened) -> None:
         """Open a row: go into its pane, or onto a screen of its own where there is no room."""
-        if self.size.width >= TWO_PANES:
+        if self.size.width >= self.DETAIL_BESIDE:
             self.query_one("#detail", DetailPane).focus()
             return
         key = message.key

@@ -15,6 +15,7 @@ from ..cells import Cell, Line
 from ..detail_pane import DetailPane
 from ..details import BLANK, fact, heading, text
 from ..lines import KeyBar
+from ..live_table import LiveTable
 from ..look import Look
 
 
@@ -25,8 +26,8 @@ class HelpScreen(ModalScreen[None]):
         Binding("escape,question_mark,q,enter", "dismiss", _("Back")),
     ]
     DEFAULT_CSS = """
-    HelpScreen { align: center middle; }
-    HelpScreen > DetailPane { width: 76; max-width: 100%; height: 90%; padding: 1 2; background: $panel; }
+    HelpScreen { align-horizontal: center; }
+    HelpScreen > DetailPane { width: 76; max-width: 100%; height: 1fr; margin: 2 0 0 0; padding: 1 2; }
     """
 
     def __init__(self, look: Look, asked_from: Screen[object]) -> None:
@@ -45,23 +46,23 @@ class HelpScreen(ModalScreen[None]):
 
 
 def key_lines(screen: Screen[object]) -> Iterable[Line]:
-    """Return a line for each thing that our own bindings do on a screen, what is particular to it first."""
+    """Return a line for each thing that our own bindings do on a screen; moving about comes last."""
     yield heading(_("Keys"))
     keys: dict[str, list[str]] = {}
-    for node, binding, enabled, _tooltip in screen.active_bindings.values():
-        if enabled and binding.action in _own_actions(type(node)):
+    active = sorted(screen.active_bindings.values(), key=lambda found: isinstance(found.node, LiveTable | DetailPane))
+    for node, binding, enabled, _tooltip in active:
+        if enabled and binding.key in _own_keys(type(node)):
             names = keys.setdefault(binding.description, [])
             names.append(KeyBar.KEY_NAMES.get(binding.key, binding.key))
     for description, names in keys.items():
         yield fact(", ".join(names), Cell(description))
 
 
-def _own_actions(node: type) -> set[str]:
-    """Return the actions that classes of this program bind, and none that Textual's classes do."""
+def _own_keys(node: type) -> set[str]:
+    """Return the keys that classes of this program bind, and none that Textual's classes do."""
     ours = [base for base in node.__mro__ if base.__module__.startswith("tui.")]
-    return {
-        binding.action for base in ours for binding in base.__dict__.get("BINDINGS", ()) if isinstance(binding, Binding)
-    }
+    bindings = [binding for base in ours for binding in base.__dict__.get("BINDINGS", ())]
+    return {key for binding in bindings for key in binding.key.split(",")}
 
 
 def symbol_lines() -> Iterable[Line]:

@@ -21,15 +21,15 @@ class LinksScreen(ListScreen):
         healths = [was(text) if self.model.stale else text for text in HEALTH.values()]
         return [
             Column(_("State"), title_width(_("State"), healths, symbol=True)),
-            Column(_("Group"), 14, grow=1, most=30),
+            Column(_("Group"), 17, least=12, grow=1, most=30),
             Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
-            Column(_("Sel"), 5),
+            Column(_("Sel"), 5, drop=2),
             Column(_("Working"), 12),
-            Column(_("Protection"), 12),
+            Column(_("Protection"), 12, drop=1),
             Column(_("Request"), title_width(_("Request"), ("WTR 99s",))),
-            Column(_("Why"), 24, grow=6, drop=3),
-            Column(_("Switches"), title_width(_("Switches")), drop=2, right=True),
-            Column(_("Last"), title_width(_("Last"), ("99m",)), drop=1, right=True),
+            Column(_("Why"), 24, grow=6, drop=5),
+            Column(_("Switches"), title_width(_("Switches")), drop=4, right=True),
+            Column(_("Last"), title_width(_("Last"), ("99m",)), drop=3, right=True),
         ]
 
     def rows(self, change: Change) -> list[Row]:

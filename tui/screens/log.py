@@ -15,7 +15,7 @@ from ..live_table import Column, LiveTable
 from ..model import Change, NetworkModel, severity_rank
 from ..rows import event_row
 from ..words import SEVERITY, word
-from .base import ListScreen
+from .base import THREE_PANES, ListScreen
 from .overview import event_columns
 
 LEVELS = ("", "warning", "minor", "major", "critical")
@@ -25,6 +25,7 @@ LEVELS = ("", "warning", "minor", "major", "critical")
 class LogScreen(ListScreen):
     """The journal's events."""
 
+    DETAIL_BESIDE: ClassVar[int] = THREE_PANES  # sentences need the room more than their JSON
     BINDINGS: ClassVar[list[BindingType]] = [Binding("v", "severity", _("Severity"))]
 
     def __init__(self) -> None:
@@ -64,7 +65,7 @@ class LogScreen(ListScreen):
         super().on_live_table_chosen()
         self.renew_list_state()
 
-    def on_live_table_past_top(self) -> None:
+    def on_live_table_reached_top(self) -> None:
         """Fetch older events."""
         self.lifeline.load_history()
 

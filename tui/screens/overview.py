@@ -30,7 +30,7 @@ def event_columns() -> list[Column]:
         Column(_("Time"), 8),
         Column(_("Kind"), title_width(_("Kind"), EVENT_KIND.values()), drop=4),
         Column(_("Severity"), title_width(_("Severity"), (SEVERITY["critical"], SEVERITY["cleared"])), drop=1),
-        Column(_("What happened"), 50, grow=1, most=400),
+        Column(_("What happened"), 50, least=20, grow=1, most=400),
     ]
 
 
@@ -50,12 +50,12 @@ class OverviewScreen(ListScreen):
         healths = [was(text) if self.model.stale else text for text in HEALTH.values()]
         return [
             Column(_("State"), title_width(_("State"), healths, symbol=True)),
-            Column(_("Site"), 19, grow=2, most=30),
+            Column(_("Site"), 19, least=14, grow=1, most=30),
             Column(_("District"), 11, drop=3),
             Column(_("Kind"), title_width(_("Kind"), SITE_KIND.values()), drop=4),
             Column(_("Agent"), title_width(_("Agent"), (_("heard"), _("never"), age(99))), drop=1),
             Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
-            Column(_("What is wrong"), 22, grow=5),
+            Column(_("What is wrong"), 24, least=13, grow=6),
             Column(_("For"), title_width(_("For"), (age(59),)), right=True),
         ]
 

@@ -1,0 +1,132 @@
+"""The fold of the hub's state and stream."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from tui_govnet import NOW_NS, SECOND, alarm, cut, end, event, group, healthy, path, site
+
+from tui.model import Change, Connection, HubLink, NetworkModel
+
+LIVE = Connection(HubLink.LIVE)
+
+
+@pytest.fixture
+def model() -> NetworkModel:
+    """A model of the healthy network."""
+    model = NetworkModel()
+    model.connected(LIVE, 1000)
+    model.load(healthy(), 1000)
+    return model
+
+
+def test_a_model_that_knows_nothing_is_unknown_and_stale() -> None:
+    model = NetworkModel()
+    assert (model.overall, model.stale) == ("unknown", True)
+
+
+def test_the_whole_state_replaces_what_was_known(model: NetworkModel) -> None:
+    state = healthy()
+    model.load(state | {"sites": state["sites"][:1], "groups": [], "links": []}, 2000)
+    assert list(model.sites) == ["core-wired"]
+    assert (model.groups, model.links) == ({}, {})
+
+
+def test_ages_refer_to_the_hubs_clock(model: NetworkModel) -> None:
+    assert model.now_ns(1000 + 5 * SECOND) == NOW_NS + 5 * SECOND
+
+
+def test_an_event_counts_once(model: NetworkModel) -> None:
+    entry = event(15, "daemon", "daemon:noc-a/agent", {"state": "started"})
+    assert model.add_event(entry).events == (entry,)
+    assert model.add_event(entry) == Change()
+    assert (len(model.events), model.cursor) == (1, 15)
+
+
+def test_older_events_go_in_front_and_none_twice(model: NetworkModel) -> None:
+    model.add_event(event(20, "daemon", "daemon:a", {}))
+    model.add_history([event(n, "daemon", "daemon:a", {}) for n in (18, 19, 20)])
+    assert [e["cursor"] for e in model.events] == [18, 19, 20]
+
+
+def test_another_journal_starts_from_nothing(model: NetworkModel) -> None:
+    model.add_event(event(20, "daemon", "daemon:a", {}))
+    model.forget_events()
+    model.add_event(event(1, "daemon", "daemon:a", {}))
+    assert [e["cursor"] for e in model.events] == [1]
+
+
+@pytest.mark.parametrize(
+    ("view", "at_once"),
+    [
+        (group("dongcheng", selector="protection"), True),
+        (group("dongcheng", ends={"sbs-dongcheng": end("dongcheng", "sbs-dongcheng", heard_at_ns=1)}), False),
+    ],
+)
+def test_a_moved_selector_does_not_wait(model: NetworkModel, view: dict[str, object], at_once: bool) -> None:
+    change = model.put("group:pg-dongcheng", view)
+    assert change.at_once is at_once
+    assert change.sites == {"sbs-dongcheng", "core-wired"}
+    assert change.links == {"fibre-dongcheng", "sat-dongcheng"}
+
+
+def test_an_alarm_touches_the_rows_that_show_it(model: NetworkModel) -> None:
+    raised = alarm("link:fibre-dongcheng", "path-down", "major", "Path fibre-dongcheng is down")
+    change = model.put("alarm:x", raised)
+    assert (change.at_once, change.groups) == (True, {"pg-dongcheng"})
+    assert change.sites == {"sbs-dongcheng", "core-wired"}
+    assert [a["id"] for a in model.alarms_at("sbs-dongcheng")] == [raised["id"]]
+    assert model.counts()["major"] == 1
+
+
+def test_a_cleared_alarm_is_gone(model: NetworkModel) -> None:
+    raised = alarm("site:noc-a", "agent-silent", "major", "silent")
+    model.put("alarm:x", raised)
+    assert model.overall == "degraded"
+    model.put("alarm:x", raised | {"cleared_at_ns": NOW_NS})
+    assert (model.alarms, model.overall) == ({}, "ok")
+
+
+def test_the_worst_of_sites_groups_and_alarms_is_the_whole(model: NetworkModel) -> None:
+    assert model.overall == "ok"
+    model.put("site:noc-b", site("noc-b", health="unknown", agent="none"))
+    assert model.overall == "ok", "where no agent is expected nobody tells"
+    model.put("group:pg-haidian", group("haidian", health="degraded"))
+    assert model.overall == "degraded"
+    model.put("site:noc-a", site("noc-a", health="unknown", agent="silent"))
+    assert model.overall == "unknown", "what is unknown may be worse"
+    model.put("alarm:x", alarm("daemon:noc-a/hub", "journal-full", "critical", "full"))
+    assert model.overall == "critical"
+
+
+def test_without_the_hub_nothing_is_healthy(model: NetworkModel) -> None:
+    model.connected(Connection(HubLink.LOST, reason="gone"), 1000 + 3 * SECOND)
+    assert (model.overall, model.stale) == ("unknown", True)
+    assert model.stale_since_ns == NOW_NS + 3 * SECOND
+    model.connected(Connection(HubLink.LOST, reason="gone"), 1000 + 9 * SECOND)
+    assert model.stale_since_ns == NOW_NS + 3 * SECOND, "since the first word was missed"
+    model.connected(LIVE, 1000 + 10 * SECOND)
+    assert (model.overall, model.stale_since_ns) == ("ok", None)
+
+
+def test_a_copy_stays_as_it_was(model: NetworkModel) -> None:
+    frozen = model.copy()
+    state, events = cut(healthy())
+    model.load(state, 2000)
+    for entry in events:
+        model.add_event(entry)
+    assert frozen.groups["pg-dongcheng"]["selector"] == "working"
+    assert not frozen.events
+
+
+def test_what_is_not_known_changes_nothing(model: NetworkModel) -> None:
+    before = replace(model)
+    assert model.put("plant:x", {}) == Change()
+    assert model.sites_of("plant:x") == set()
+    assert model.sites == before.sites
+
+
+def test_links_in_one_duct_share_its_risk(model: NetworkModel) -> None:
+    assert model.shares_risk_with("fibre-dongcheng") == {"duct-east": ["fibre-chaoyang", "fibre-fengtai"]}
+    assert path("fibre-dongcheng")["bfd"] == "Up"

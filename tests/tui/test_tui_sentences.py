@@ -1,0 +1,110 @@
+"""Events as sentences, in both languages."""
+
+from __future__ import annotations
+
+import re
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from tui_govnet import cut, event, healthy
+
+from failover.core.protection import WHY as MACHINE_WHY
+from failover.core.protection import Protection, ProtectionConfig, State
+from lifeline.runtime.conditions import crash_loop, database_corrupt
+from tui.model import NetworkModel
+from tui.phrases import TEMPLATES, phrase
+from tui.sentences import event_role, event_sentence, event_severity
+
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+in_chinese = pytest.mark.parametrize("interface", ["zh_CN"], indirect=True)
+
+
+@pytest.fixture
+def model() -> NetworkModel:
+    """The healthy network."""
+    model = NetworkModel()
+    model.load(healthy(), 0)
+    return model
+
+
+EVENTS = [
+    *cut(healthy())[1],
+    event(1, "daemon", "daemon:sbs-haidian/agent", {"state": "exited", "pid": 7, "exit": -9}),
+    event(2, "command", "alarm:x", {
+        "command_id": "c1", "command": "alarm.acknowledge", "phase": "done", "by": "li", "target": "x"}),
+    event(3, "alarm", "link:fibre-haidian", {"act": "acknowledge", "by": "li", "text": "seen"}),
+]  # fmt: skip
+SENTENCES = [
+    "BFD Down on fibre-dongcheng at Dongcheng (was Up; Control Detection Time Expired)",
+    "Dongcheng: traffic on satellite (sat-dongcheng). "
+    "Working path fibre-dongcheng failed (signal fail); carrying on sat-dongcheng.",
+    "Path fibre-dongcheng is down",
+    "Haidian, agent: exited (process 7, exit code -9)",
+    "li: command alarm.acknowledge on x: done",
+    "li acknowledged the alarm on fibre-haidian (fibre): seen",
+]
+
+
+@pytest.mark.parametrize(("entry", "sentence"), zip(EVENTS, SENTENCES, strict=True))
+def test_an_event_reads_as_a_sentence(model: NetworkModel, entry: dict[str, Any], sentence: str) -> None:
+    assert event_sentence(entry, model) == sentence
+
+
+@in_chinese
+@pytest.mark.parametrize("entry", EVENTS)
+def test_an_event_reads_in_chinese(interface: SimpleNamespace, entry: dict[str, Any]) -> None:
+    model = interface.module("model").NetworkModel()
+    model.load(healthy(), 0)
+    assert CHINESE.search(interface.module("sentences").event_sentence(entry, model))
+
+
+@pytest.mark.parametrize("body", [{}, {"state": None}, {"selector": "working"}, {"act": "other", "by": "x"}])
+@pytest.mark.parametrize("kind", ["condition", "protection", "bfd", "daemon", "command", "alarm", "new-kind"])
+def test_an_event_of_another_shape_is_shown_raw(model: NetworkModel, kind: str, body: dict[str, Any]) -> None:
+    entry = event(1, kind, "thing:x", body)
+    assert event_sentence(entry, model)
+    assert event_role(entry) is not None
+    assert event_severity(entry) is not None
+
+
+def test_a_conditions_text_is_not_prefixed_by_what_it_names(model: NetworkModel) -> None:
+    body = {"subject": "daemon:noc-a/hub", "perceived_severity": "critical", "text": "The disk is full"}
+    assert event_sentence(event(1, "condition", "daemon:noc-a/hub", body), model) == (
+        "Operations centre A, hub: The disk is full"
+    )
+
+
+# ---- phrases ----
+
+
+def test_the_machines_reasons_are_phrases() -> None:
+    assert set(MACHINE_WHY.values()) <= set(TEMPLATES)
+
+
+def test_a_reason_of_the_machine_is_found_with_its_gaps() -> None:
+    config = ProtectionConfig(wtr_s=2, working="fibre-x", protection="sat-x", hold_off_s=0.5)
+    machine = Protection(config, 0.0)
+    machine.signal_fail("protection", False, 0.0)
+    machine.signal_fail("working", True, 1.0, "detection time expired")
+    assert machine.state is not State.PROTECTING_FAILURE
+    assert phrase(machine.why) == machine.why
+
+
+def test_an_unknown_sentence_is_shown_as_it_came() -> None:
+    assert phrase("Nobody expected {this} (at all).") == "Nobody expected {this} (at all)."
+
+
+@in_chinese
+def test_what_daemons_write_is_shown_in_chinese(interface: SimpleNamespace) -> None:
+    said = interface.module("phrases").phrase
+    texts = [
+        *(condition.text for condition in (crash_loop("x/y", 3), crash_loop("x/y", 0))),
+        *(condition.text for condition in (database_corrupt("x/y", None),)),
+        *(text.format(working="a", protection="b", on="a", working_reason="signal fail",
+                      protection_reason="signal fail", wtr_s=2) for text in MACHINE_WHY.values()),
+    ]  # fmt: skip
+    assert [text for text in texts if not CHINESE.search(said(text))] == []
+    assert said(MACHINE_WHY[State.WAIT_TO_RESTORE].format(working="fibre-x", protection="sat-x", wtr_s=2.5)) == (
+        "工作路径 fibre-x 已恢复；再稳定满 2.5 秒之前业务走 sat-x。"
+    )
