@@ -12,7 +12,7 @@ from lifeline.model.inventory import Inventory
 
 from . import convergence, daemons, equipment
 from .driver import NodeSpec, Progress
-from .drivers import netns
+from .drivers import netns, pins
 from .drivers.fabric import FABRIC
 from .place import Place
 from .topology import Topology
@@ -49,6 +49,7 @@ def deploy(
         "namespaces": [*topology.nodes, FABRIC],
         "symlinks": [],
     }
+    pins.refuse_foreign(place, state["namespaces"])
     kept_data = place.data.exists()
     place.root.mkdir(parents=True)
     place.root.chmod(0o700)
@@ -77,7 +78,7 @@ def remove(place: Place, state: dict[str, Any], *, keep_data: bool) -> None:
     for link in map(Path, state["symlinks"]):
         if link.is_symlink() and link.readlink().is_relative_to(place.root):
             link.unlink()
-    netns.remove({name: place.pin(name) for name in state["namespaces"]})
+    pins.remove(place, state["namespaces"])
     if not keep_data:
         shutil.rmtree(place.data, ignore_errors=True)
     shutil.rmtree(place.root)

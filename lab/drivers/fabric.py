@@ -62,10 +62,7 @@ class Fabric:
         if not self.is_span(link) and link.impairment is None:
             hub, site = (f"name {end.interface} netns {self._pin(end)}" for end in link.ends)
             return [f"link add {hub} mtu {link.mtu} type veth peer {site} mtu {link.mtu}"]
-        name = self._names[link.id]
         lines = []
-        if self.is_span(link):
-            lines += [f"link add name {name} type bridge {_GLASS}", f"link set dev {name} alias {link.id} up"]
         for end in link.ends:
             port = self.port(link, end.node)
             lines.append(
@@ -73,8 +70,13 @@ class Fabric:
                 f"peer name {end.interface} netns {self._pin(end)} mtu {link.mtu}"
             )
             lines.append(f"link set dev {port} alias {link.id}:{end.node} up")
-            if self.is_span(link):
-                lines += [f"link set dev {port} master {name}", f"link set dev {port} type bridge_slave learning off"]
+        return [*lines, *self._bridge(link)] if self.is_span(link) else lines
+
+    def _bridge(self, link: Link) -> list[str]:
+        name = self._names[link.id]
+        lines = [f"link add name {name} type bridge {_GLASS}", f"link set dev {name} alias {link.id} up"]
+        for port in (self.port(link, end.node) for end in link.ends):
+            lines += [f"link set dev {port} master {name}", f"link set dev {port} type bridge_slave learning off"]
         return lines
 
     def _management(self) -> list[str]:
@@ -89,6 +91,10 @@ class Fabric:
 
     def _pin(self, end: Endpoint) -> Path:
         return self._place.pin(end.node)
+
+    def join(self, link: Link) -> None:
+        """Put a bridge between a satellite path's two ports, for an emulator that stands on the ports themselves."""
+        self.ip(self._bridge(link))
 
     # Into the middle of a link
 

@@ -18,7 +18,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = (
     0x20000000,
     0x40000000,
 )
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE = 1, 32, 4096, 8192, 16384, 1 << 18
+MS_RDONLY, MS_REMOUNT, MS_BIND, MS_MOVE, MS_REC, MS_PRIVATE, MS_SHARED = 1, 32, 4096, 8192, 16384, 1 << 18, 1 << 20
 MNT_DETACH = 2
 
 _SIOCETHTOOL = 0x8946
@@ -44,6 +44,16 @@ def mount(source: str, target: str, filesystem: str = "", flags: int = 0, option
 def umount(target: str, flags: int = MNT_DETACH) -> None:
     """Unmount (umount2 2), lazily unless told otherwise; an OSError names the target."""
     _check(_libc.umount2(target.encode(), flags), target)
+
+
+def mount_points() -> list[str]:
+    """Return where something is mounted, in the order of mounting; a path stands as often as it is covered."""
+    return [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+
+
+def is_mount(path: Path) -> bool:
+    """Tell whether something is mounted at a path; unlike `os.path.ismount` it sees binds of the same file system."""
+    return str(path) in mount_points()
 
 
 def unshare(flags: int) -> None:

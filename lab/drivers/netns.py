@@ -8,23 +8,21 @@ namespaces belongs to it.
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
-import sys
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
-from pathlib import Path
+from contextlib import ExitStack
+from functools import cached_property
 from typing import Any
 
 from lifeline.i18n import _
 
 from ..driver import LabError, LinkEnd, NodeSpec, NodeStatus, Progress
-from ..place import PINS, Place, write_durably, write_secret
-from ..relay_control import RelayControl
+from ..place import Place, write_durably, write_secret
 from ..topology import Impairment, Link, Topology
-from . import linux, processes
+from . import linux, pins, processes
 from .fabric import FABRIC, MGMT_INTERFACE, Fabric
 from .node_init import LAUNCH
+from .satellite import Emulator, await_ready, emulator
 
 _STOP_WITHIN_S = 1.5
 
@@ -36,21 +34,19 @@ class NetnsDriver:
         self._topology = topology
         self._place = place
         self._fabric = Fabric(topology, place)
-        self._relay = RelayControl(place.relay_socket)
+        self._namespaces = (*topology.nodes, FABRIC)
 
     # Life
 
     def deploy(self, specs: Mapping[str, NodeSpec], tell: Progress) -> None:
         """Make everything and return when every node is up; whatever fails, leave nothing behind."""
-        for pin in self._pins().values():
-            if pin.exists():
-                raise LabError(_("network namespace {name} exists already and is not this lab's").format(name=pin.name))
+        pins.refuse_foreign(self._place, self._namespaces)
         try:
             tell(_("wiring {links} links").format(links=len(self._topology.links)))
-            for pin in self._pins().values():
-                _pin_namespace(pin)
+            pins.make(self._place, self._namespaces)
             self._fabric.wire()
-            self._start_relay()
+            if self._satellites():
+                self._emulator.start()
             tell(_("booting {nodes} nodes").format(nodes=len(self._topology.nodes)))
             for node, spec in specs.items():
                 self._write_spec(node, spec)
@@ -61,7 +57,7 @@ class NetnsDriver:
 
     def destroy(self) -> None:
         """End and remove everything, however much or little of it there is."""
-        remove(self._pins())
+        pins.remove(self._place, self._namespaces)
 
     def status(self) -> dict[str, NodeStatus]:
         """Return how each node is."""
@@ -121,8 +117,8 @@ class NetnsDriver:
         for node in off:
             self.power_off(node)  # a node that died, rather than was switched off, left its links as they were
         self._boot(off)
-        if self._satellites() and not self._relay.answers():
-            self._start_relay()
+        if self._satellites() and not self._emulator.is_alive():
+            self._emulator.start()
 
     # Links
 
@@ -154,24 +150,25 @@ class NetnsDriver:
 
     def impair(self, link: str, impairment: Impairment) -> None:
         """Change what a satellite path does to its traffic, from the next frame on."""
-        self._relay.impair(link, impairment)
+        self._emulator.impair(link, impairment)
 
     def impairment(self, link: str) -> Impairment:
         """Return what a satellite path does to its traffic now."""
-        return self._relay.impairment(link)
+        return self._emulator.impairment(link)
 
     def relay_stats(self) -> dict[str, Any]:
         """Return, per satellite path and direction, what passed, was lost and was dropped."""
-        return self._relay.stats()
+        return self._emulator.stats() if self._satellites() else {"links": {}}
 
     # Inner parts
-
-    def _pins(self) -> dict[str, Path]:
-        return {name: self._place.pin(name) for name in (*self._topology.nodes, FABRIC)}
 
     def _port(self, end: LinkEnd) -> str:
         link, node = end
         return self._fabric.port(self._topology.links[link], node)
+
+    @cached_property
+    def _emulator(self) -> Emulator:
+        return emulator(self._satellites(), self._fabric, self._place)
 
     def _init(self, node: str) -> int | None:
         found = processes.processes_in({node: self._place.pin(node)})[node]
@@ -179,33 +176,6 @@ class NetnsDriver:
 
     def _satellites(self) -> list[Link]:
         return [link for link in self._topology.links.values() if link.impairment]
-
-    def _start_relay(self) -> None:
-        links = [
-            {
-                "id": link.id,
-                "hub": self._fabric.port(link, link.hub.node),
-                "site": self._fabric.port(link, link.site.node),
-                "impairment": link.impairment.to_json(),
-            }
-            for link in self._satellites()
-            if link.impairment
-        ]
-        if not links:
-            return
-        config = self._place.root / "relay.json"
-        write_durably(config, {"socket": str(self._place.relay_socket), "seed": 1, "links": links})
-        with (
-            (self._place.root / "relay.log").open("ab") as log,
-            subprocess.Popen(
-                ["nsenter", f"--net={self._fabric.pin}", "--", sys.executable, "-m", "lab.relay", str(config)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            ) as process,
-        ):
-            _await_ready(process, _("the satellite relay, see {log}").format(log=log.name))
 
     def _write_spec(self, node: str, spec: NodeSpec) -> None:
         folder = self._place.node(node)
@@ -261,48 +231,7 @@ class NetnsDriver:
                 )
                 launched[node] = stack.enter_context(process)
             for node, process in launched.items():
-                _await_ready(process, node)
-
-
-def remove(pins: Mapping[str, Path]) -> None:
-    """End every process in these namespaces, services that want it told first, and unpin them.
-
-    Raises:
-        LabError: something in them could not be killed.
-    """
-    inits = [p.pid for each in processes.processes_in(pins).values() for p in each if p.is_init]
-    processes.kill(inits, signal.SIGTERM)
-    for pid in inits:
-        processes.await_end(pid, _STOP_WITHIN_S)
-    if not processes.end(pins):
-        raise LabError(_("processes in the lab's namespaces do not die; see `ps` for those in state D"))
-    for pin in pins.values():
-        with suppress(OSError):
-            linux.umount(str(pin))
-        pin.unlink(missing_ok=True)
-
-
-def _pin_namespace(pin: Path) -> None:
-    """Make a network namespace that outlives every process: it is bound to a file, as `ip netns add` does."""
-    PINS.mkdir(parents=True, exist_ok=True)
-    pin.touch()
-    subprocess.run(["unshare", f"--net={pin}", "true"], check=True)
-    with linux.network_namespace(pin):
-        for scope in ("all", "default"):
-            with suppress(FileNotFoundError):  # a kernel without IPv6
-                Path(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6").write_text("1")
-
-
-def _await_ready(process: subprocess.Popen[bytes], who: str) -> None:
-    """Read what a launched program says until it is ready; what it says instead is why it failed."""
-    assert process.stdout is not None
-    said = []
-    for raw in process.stdout:
-        line = raw.decode(errors="replace").strip()
-        if line == "ready":
-            return
-        said.append(line)
-    raise LabError(_("{who} did not come up: {why}").format(who=who, why=" ".join(said) or "-"))
+                await_ready(process, node)
 
 
 def _prefix_length(topology: Topology) -> str:

@@ -158,8 +158,7 @@ class _Node:
                 user = pwd.getpwnam(folder["user"])
                 os.chown(place, user.pw_uid, user.pw_gid)
         # What is pinned in the host's /run must not be held by this node too: a namespace would outlive its lab.
-        for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
-            point = line.split()[4]
+        for point in reversed(linux.mount_points()):
             if point.startswith("/run/") and not point.startswith(str(run)):
                 linux.umount(point)
         linux.mount(str(run), "/run", flags=linux.MS_MOVE)
