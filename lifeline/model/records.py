@@ -131,6 +131,9 @@ class Condition:
         Raises:
             ValueError: a key is missing or a value is outside its enumeration; the text names it.
         """
+        detail = body.get("detail", {})
+        if not isinstance(detail, Mapping):
+            raise ValueError(f"condition's detail is {detail!r}, must be an object")
         try:
             return cls(
                 subject=str(body["subject"]),
@@ -139,7 +142,7 @@ class Condition:
                 event_type=EventType(body["event_type"]),
                 probable_cause=ProbableCause(body["probable_cause"]),
                 text=str(body["text"]),
-                detail=dict(body.get("detail", {})),
+                detail=dict(detail),
             )
         except KeyError as missing:
             raise ValueError(f"condition without {missing}") from None
