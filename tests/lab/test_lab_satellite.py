@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import threading
@@ -75,14 +76,18 @@ def flow(lab: Lab, count: int, gap_s: float, size: int) -> list[tuple[int, float
         at(lab, "core", socket.SOCK_DGRAM, CORE, 5000) as sender,
         at(lab, "site", socket.SOCK_DGRAM, SITE, 5000) as receiver,
     ):
-        sender.sendto(b"who is there", (SITE, 5000))  # ARP takes its round trip first
-        receiver.recv(100)
+        for _ in range(20):  # ARP takes its round trip first, and on a lossy path its chances
+            sender.sendto(b"hello", (SITE, 5000))
+            if select.select([receiver], [], [], 0.5)[0]:
+                break
 
         def listen() -> None:
             try:
                 while True:
-                    number, sent_ns = RECORD.unpack_from(receiver.recv(2048))
-                    arrived.append((number, (monotonic_ns() - sent_ns) / 1e6))
+                    datagram = receiver.recv(2048)
+                    if len(datagram) == size:
+                        number, sent_ns = RECORD.unpack_from(datagram)
+                        arrived.append((number, (monotonic_ns() - sent_ns) / 1e6))
             except TimeoutError:
                 return
 
