@@ -68,7 +68,9 @@ def still_valid(connection: HTTPConnection, identity: Identity) -> bool:
 def require(role: Role) -> Callable[[HTTPConnection], Identity]:
     """Return a dependency that admits a role and those above it."""
 
-    def check(connection: HTTPConnection) -> Identity:
+    # `bearer` is asked for its part in the OpenAPI schema only. Not beside `Depends(check)` in one Annotated: FastAPI
+    # takes the last of them and would drop the check.
+    def check(connection: HTTPConnection, _shown: Annotated[object, Depends(bearer)] = None) -> Identity:
         identity = identify(connection)
         if not identity.role.includes(role):
             raise HTTPException(
@@ -98,5 +100,5 @@ def _unauthorized(text: str) -> HTTPException:
     return HTTPException(401, text, headers={"WWW-Authenticate": "Bearer"})
 
 
-Viewer = Annotated[Identity, Depends(require(Role.VIEWER)), Depends(bearer)]
-Operator = Annotated[Identity, Depends(require(Role.OPERATOR)), Depends(bearer)]
+Viewer = Annotated[Identity, Depends(require(Role.VIEWER))]
+Operator = Annotated[Identity, Depends(require(Role.OPERATOR))]
