@@ -37,7 +37,7 @@ bench: setup ## Run one benchmark (NAME=kernel), or all
 	@$(BIN)/python -m bench $(NAME)
 
 docs: setup ## Build the documentation into site/
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 lock: setup ## Resolve the locked dependencies anew
 	@packaging/lock.sh
