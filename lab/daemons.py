@@ -30,23 +30,37 @@ def hub_node(topology: Topology) -> str | None:
     return next((node.name for node in topology.nodes.values() if "hub" in node.daemons), None)
 
 
+def check(topology: Topology, inventory: Inventory) -> None:
+    """Look whether the daemons of a topology can do what the inventory tells them, before anything is made.
+
+    Raises:
+        LabError: it lists every node that is no site, and every end of a link that no interface of the topology is.
+    """
+    staffed = [node for node in topology.nodes.values() if node.daemons]
+    wrong = [
+        _("{node} is no site of the inventory").format(node=n.name) for n in staffed if n.name not in inventory.sites
+    ]
+    if staffed and hub_node(topology) is None:
+        wrong.append(_("no node of the topology has the daemon hub"))
+    interfaces = {(end.node, end.interface) for link in topology.links.values() for end in link.ends}
+    for link_id, link in inventory.links.items():
+        for end in (link.a, link.b):
+            if end.site in topology.nodes and (end.site, end.interface) not in interfaces:
+                text = _("link {link} of the inventory ends at {site}:{interface}, which the topology does not have")
+                wrong.append(text.format(link=link_id, site=end.site, interface=end.interface))
+    if wrong:
+        raise LabError("\n".join(wrong), exit_code=2)
+
+
 def admit(topology: Topology, inventory: Inventory, place: Place) -> dict[str, dict[str, str]]:
     """Make the hub's certificate and everybody's token; return, per node with daemons, its files by name.
 
     Also writes the administrator's token to the lab's `secrets/token`. Tokens of an earlier life of the lab end.
-
-    Raises:
-        LabError: a node of the topology is no site of the inventory, or there are agents but no hub.
     """
     staffed = [node for node in topology.nodes.values() if node.daemons]
-    if not staffed:
-        return {}
-    for node in staffed:
-        if node.name not in inventory.sites:
-            raise LabError(_("{node} is no site of the inventory").format(node=node.name), exit_code=2)
     hub = hub_node(topology)
     if hub is None:
-        raise LabError(_("no node of the topology has the daemon hub"), exit_code=2)
+        return {}
     data = place.data / hub
     data.mkdir(parents=True, exist_ok=True)
     address = _address(inventory, hub)

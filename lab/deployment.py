@@ -49,6 +49,8 @@ def deploy(
         "namespaces": [*topology.nodes, FABRIC],
         "symlinks": [],
     }
+    if with_daemons:
+        daemons.check(topology, inventory)
     pins.refuse_foreign(place, state["namespaces"])
     kept_data = place.data.exists()
     place.root.mkdir(parents=True)

@@ -5,11 +5,17 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lifeline.i18n import _
+
+from .driver import LabError
+
+NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 RUN = Path("/run/lifeline/lab")
 DATA = Path("/var/lib/lifeline/lab")
 PINS = Path("/run/netns")
@@ -17,9 +23,16 @@ PINS = Path("/run/netns")
 
 
 class Place:
-    """The folders of the lab of a name; none is made before something is written."""
+    """The folders of the lab of a name; none is made before something is written.
+
+    Raises:
+        LabError: the name is none.
+    """
 
     def __init__(self, name: str) -> None:
+        if not NAME.fullmatch(name):
+            text = _("{name!r} cannot name a lab: lower-case letters, digits and hyphens, at most 32")
+            raise LabError(text.format(name=name), exit_code=2)
         self.name = name
         self.root = RUN / name
         self.data = DATA / name

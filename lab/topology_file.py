@@ -19,6 +19,7 @@ from lifeline.config.problems import ConfigError, Finding, KeyPath, did_you_mean
 from lifeline.i18n import _
 from lifeline.model.inventory import Media
 
+from .place import NAME
 from .topology import IMPAIRMENT_KEYS, Bind, Endpoint, Impairment, Link, Node, Topology
 
 SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd")
@@ -32,7 +33,6 @@ _LINK_KEYS = ("endpoints", "mtu", "vars")
 _VAR_KEYS = ("id", "media", "srg", *IMPAIRMENT_KEYS)
 _LABELS = ("lifeline.services", "lifeline.daemons")
 _MGMT_INTERFACE = "eth0"
-_LAB_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 _NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _INTERFACE = re.compile(r"[A-Za-z0-9_.-]{1,15}")
 
@@ -70,7 +70,7 @@ class _Reader:
         body = self._mapping(
             ("topology",), top.get("topology"), ("defaults", "kinds", "groups", "nodes", "links"), required=("nodes",)
         )
-        name = self._name(("name",), top.get("name"), _LAB_NAME)
+        name = self._name(("name",), top.get("name"), NAME)
         mgmt = self._mapping(("mgmt",), top.get("mgmt"), ("network", "ipv4-subnet"))
         subnet = self._subnet(("mgmt", "ipv4-subnet"), mgmt.get("ipv4-subnet"))
         nodes = self._nodes(body, subnet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -85,7 +84,9 @@ def status(name: str, as_json: bool) -> int:
             }
             for node, each in nodes.items()
         }
-        emit_json("lifeline.lab-status/1", {"name": name, "nodes": body, "satellite": deployed.relay_stats()})
+        standing = [each.to_json() for each in deployed.faults.active()]
+        satellite = deployed.relay_stats()
+        emit_json("lifeline.lab-status/1", {"name": name, "nodes": body, "satellite": satellite, "faults": standing})
     else:
         emit_table(
             [_("Node"), _("Power"), _("Runs"), _("Memory, MB"), _("No route to")],
@@ -100,6 +101,9 @@ def status(name: str, as_json: bool) -> int:
                 for node, each in nodes.items()
             ],
         )
+        for each in deployed.faults.active():
+            narrate(_("fault {id} stands: {kind} {targets} {how}").format(
+                id=each.id, kind=each.kind, targets=" ".join(each.targets), how=_how(each)).rstrip())  # fmt: skip
     return ExitCode.DEGRADED if missing or not all(each.on for each in nodes.values()) else ExitCode.OK
 
 
@@ -113,10 +117,11 @@ def status(name: str, as_json: bool) -> int:
 @click.argument("argv", nargs=-1, required=True, type=click.UNPROCESSED)
 def exec_(name: str, node: str, argv: Sequence[str]) -> int:
     """Run."""
-    process = Lab(name).popen(node, argv, inside=True, env=dict(os.environ))
+    process = Lab(name).popen(node, argv, inside=True)
     while True:
         try:
-            return process.wait()
+            ended = process.wait()
+            return ended if ended >= 0 else 128 - ended
         except KeyboardInterrupt:
             continue  # the terminal has told the program as well; it decides
 

@@ -17,6 +17,7 @@ from lifeline.model.inventory import Media
 from ..driver import LabError
 from ..place import Place
 from ..topology import Endpoint, Link, Topology
+from . import linux
 
 FABRIC = "fabric"
 MGMT_INTERFACE = "eth0"
@@ -129,9 +130,8 @@ class Fabric:
 
     def run(self, argv: Sequence[str], text: str = "") -> str:
         """Run a program in the fabric and return what it printed; a LabError has what went wrong."""
-        result = subprocess.run(
-            ["nsenter", f"--net={self.pin}", *argv], input=text, text=True, capture_output=True, check=False, timeout=30
-        )
+        with linux.network_namespace(self.pin):
+            result = subprocess.run(argv, input=text, text=True, capture_output=True, check=False, timeout=30)
         if result.returncode:
             raise LabError(f"{' '.join(argv)}: {' '.join(result.stderr.split())}")
         return result.stdout
