@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from lifeline import clock
 
 from ..core.bfd import SignalFail
 from ..core.protection import Effect, Protection, ProtectionConfig, Selector
+from ..io.rtnetlink import Failure
 from ..plan import GroupPlan
 from .path import Path
 from .routes import Routes
+from .worker import Worker
 
 Effects = tuple[Effect, ...]
 
@@ -20,21 +24,24 @@ class GroupEnd:
 
     Attributes:
         dirty: what should stand in the kernel does perhaps not; `repair` when a try makes sense.
-        trouble: what the kernel said when it refused the last request, empty when it did not.
-        switch_us: how long the last switch took in the kernel and on the way there.
+        trouble: why it does not, empty when it does.
+        switch_us: how long the last switch took, from the decision until the kernel had done it.
+        on_trouble: called when `trouble` changes.
     """
 
-    def __init__(self, plan: GroupPlan, site: str, working: Path, protection: Path, routes: Routes) -> None:
+    def __init__(self, plan: GroupPlan, site: str, paths: tuple[Path, Path], routes: Routes, worker: Worker) -> None:
         self.plan = plan
         self.site = site
-        self.working = working
-        self.protection = protection
+        self.working, self.protection = paths
         self.dirty = True
         self.trouble = ""
         self.switch_us = 0.0
         self.switch_count = 0
         self.last_switch_at_ns: int | None = None
+        self.on_trouble: Callable[[], None] = lambda: None
         self._routes = routes
+        self._worker = worker
+        self._under_way = 0
         self._core: Protection
 
     def start(self, selector: Selector, now: float) -> None:
@@ -54,6 +61,11 @@ class GroupEnd:
         """Which path carries the traffic."""
         return self._core.selector
 
+    @property
+    def selected(self) -> Path:
+        """The path that carries the traffic."""
+        return self.working if self.selector is Selector.WORKING else self.protection
+
     def signal(self, path: Path, change: SignalFail) -> Effects:
         """Tell the state machine that a path's signal failed, or is back."""
         which = Selector.WORKING if path is self.working else Selector.PROTECTION
@@ -67,21 +79,55 @@ class GroupEnd:
         """Return when hold-off or WTR runs out, monotonic seconds."""
         return self._core.next_deadline()
 
+    # ------------------------------------------------------------ the kernel
+
     def switch(self, selector: Selector) -> None:
         """Send the traffic by a path, now."""
-        began_ns = clock.monotonic_ns()
-        failures = self._routes.select(self.plan.id, selector)
-        self.switch_us = (clock.monotonic_ns() - began_ns) / 1000
+        self._ask(self._routes.selection(self.plan.id, selector), clock.monotonic_ns())
         self.switch_count += 1
         self.last_switch_at_ns = clock.wall_ns()
-        self.trouble = str(failures[0]) if failures else ""
-        self.dirty = bool(failures)
+        self._worker.wait_briefly()
 
     def repair(self) -> None:
-        """Put nexthop, routes and floating routes in place again, without a change of selector."""
-        failures = self._routes.select(self.plan.id, self.selector) + self._routes.float_underneath(self.plan.id)
-        self.trouble = str(failures[0]) if failures else ""
-        self.dirty = bool(failures)
+        """Put nexthop, routes and floating routes in place again, without a change of selector.
+
+        Not where the kernel would refuse (no light on the selected path), nor while it still works on the last request.
+        """
+        if self._under_way:
+            return
+        floating = self._routes.floating(self.plan.id) if self.protection.carrier else b""
+        if self.selected.carrier:
+            self._ask(self._routes.selection(self.plan.id, self.selector) + floating)
+        else:
+            self._tell(f"no light on {self.selected.plan.interface}")
+            self._ask(floating)
+
+    def _ask(self, request: bytes, switch_began_ns: int = 0) -> None:
+        if request:
+            self._under_way += 1
+            self._worker.do(partial(self._carry_out, request), partial(self._answered, switch_began_ns))
+
+    def _carry_out(self, request: bytes) -> tuple[list[Failure], int]:
+        return self._routes.socket.request(request), clock.monotonic_ns()
+
+    def _answered(self, switch_began_ns: int, answer: tuple[list[Failure], int]) -> None:
+        failures, done_ns = answer
+        self._under_way -= 1
+        if switch_began_ns:
+            self.switch_us = (done_ns - switch_began_ns) / 1000
+        if self._under_way:
+            return
+        if failures:
+            self.dirty = True
+            self._tell(str(failures[0]))
+        elif self.selected.carrier:
+            self.dirty = False
+            self._tell("")
+
+    def _tell(self, trouble: str) -> None:
+        if trouble != self.trouble:
+            self.trouble = trouble
+            self.on_trouble()
 
     def body(self) -> dict[str, Any]:
         """Return the group's end as reports show it."""

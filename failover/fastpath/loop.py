@@ -2,7 +2,8 @@
 
 One thread, one wait. An epoll of all sockets is itself waited for by select(), whose timeout has microseconds where
 epoll's has milliseconds. What must be fast (BFD, loss of light, the switch) happens straight in the loop's passes;
-everything that can wait a moment (new interfaces, addresses, repair of routes) is one convergent `_refresh`.
+everything that can wait a moment (new interfaces, addresses, repair of routes) is one convergent `_refresh`. Requests
+to the kernel's routing go to a `Worker`, because they may have to wait for others.
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ from lifeline import clock
 from ..core.bfd import Diagnostic, Effect, Send, SignalFail, State, StateChanged
 from ..core.packet import BfdPacketError, ControlPacket
 from ..core.protection import Select, Selector
-from ..core.protection import StateChanged as GroupStateChanged
 from ..io import rtnetlink
 from ..io.bfd_socket import TTL, Receiver
 from ..io.fastpath_ipc import ReportServer
-from ..io.netlink import Monitor, NetlinkError
+from ..io.netlink import Monitor, NetlinkError, RouteSocket
 from ..plan import FastPathPlan
 from .group import Effects, GroupEnd
 from .interfaces import Interfaces
@@ -35,6 +35,7 @@ from .narration import say
 from .path import Path
 from .routes import Routes
 from .stats import Stats
+from .worker import Worker
 
 LATE_S = 0.002
 """Being woken this much after the detection deadline is our fault, and gives the other end one interval of grace."""
@@ -42,6 +43,7 @@ TICK_S = 1.0
 AUDIT_TICKS = 10
 FAREWELLS = 3
 FAREWELL_GAP_S = 0.01
+FAREWELL_S = 1.0
 
 
 class FastPath:
@@ -64,18 +66,22 @@ class FastPath:
         self._ticks = 0
         self._next_tick = now + TICK_S
 
+        self._survey = RouteSocket()
         self._interfaces = Interfaces()
         self._monitor = Monitor()  # before the first dump, so that nothing falls between
         self._routes = Routes(plan, self._interfaces.index_of)
+        self._worker = worker = Worker()
         self._receivers: dict[tuple[str, int], tuple[int, Receiver]] = {}
         self.paths = {session.link: Path(session, now) for session in plan.sessions}
         self._watched = list(self.paths.values())
         self._by_discriminator = {path.plan.discriminator: path for path in self.paths.values()}
         self._by_address = {(p.plan.interface, p.plan.remote): p for p in self.paths.values()}
         self.groups = [
-            GroupEnd(group, plan.site, self.paths[group.working], self.paths[group.protection], self._routes)
+            GroupEnd(group, plan.site, (self.paths[group.working], self.paths[group.protection]), self._routes, worker)
             for group in plan.groups
         ]
+        for group in self.groups:
+            group.on_trouble = partial(self._report_group, group)
         self._groups_of = {
             link: [g for g in self.groups if link in {g.plan.working, g.plan.protection}] for link in self.paths
         }
@@ -83,6 +89,7 @@ class FastPath:
         self._readers: dict[int, Callable[[], None]] = {}
         self._watch(self._monitor.fileno(), self._read_news)
         self._watch(self.reports.fileno(), self._read_clients)
+        self._watch(worker.fileno(), worker.collect)
         self._adopt(now)
 
     # ------------------------------------------------------------ life
@@ -107,7 +114,7 @@ class FastPath:
                     self._expire(path, now)
         for group in self.groups:
             if (deadline := group.deadline()) is not None and deadline <= now:
-                self._act(group, group.handle_timer(now), now)
+                self._act(group, group.handle_timer(now))
         if self._pending:
             self._flush()
         if self._next_tick <= now:
@@ -145,6 +152,7 @@ class FastPath:
             select.select([], [], [], FAREWELL_GAP_S)
             for path in self.paths.values():
                 path.repeat()
+        self._worker.stop(FAREWELL_S)
         self._flush()
         self.reports.close()
         say("info", "fast path stopped, routes stay as they are")
@@ -207,7 +215,7 @@ class FastPath:
                 path.transmit(effect.packet)
             elif isinstance(effect, SignalFail):
                 for group in self._groups_of[path.plan.link]:
-                    self._act(group, group.signal(path, effect), effect.at)
+                    self._act(group, group.signal(path, effect))
             else:
                 self._report_session(path, effect)
                 if effect.state is State.UP:
@@ -221,13 +229,13 @@ class FastPath:
             other.session.far_end_is_back(now)
             other.deadline = other.session.next_deadline()
 
-    def _act(self, group: GroupEnd, effects: Effects, now: float) -> None:
+    def _act(self, group: GroupEnd, effects: Effects) -> None:
         """Carry out a group's effects: the switch at once, its report when all switches of this pass are done."""
         for effect in effects:
             if isinstance(effect, Select):
                 group.switch(effect.selector)
-        if any(isinstance(effect, Select | GroupStateChanged) for effect in effects):
-            self._report("protection", f"group:{group.plan.id}", group.body(), now)
+        if effects:
+            self._report_group(group)
 
     def _expect_on_the_other_path(self, path: Path, now: float) -> None:
         """A far end that is Up here runs, and owes a session on the group's other path as well."""
@@ -235,6 +243,9 @@ class FastPath:
             other = group.protection if path is group.working else group.working
             other.session.far_end_is_back(now)
             other.deadline = other.session.next_deadline()
+
+    def _report_group(self, group: GroupEnd) -> None:
+        self._report("protection", f"group:{group.plan.id}", group.body(), clock.monotonic_s())
 
     def _report_session(self, path: Path, change: StateChanged) -> None:
         body = {
@@ -270,11 +281,8 @@ class FastPath:
                 self._refresh()
 
     def _hear(self, kind: int, content: rtnetlink.Parsed) -> None:
+        self._interfaces.hear(kind, content)
         if isinstance(content, rtnetlink.Link):
-            if kind == rtnetlink.RTM_DELLINK:
-                self._interfaces.removed(content)
-            else:
-                self._interfaces.changed(content)
             self._look_at_interfaces()
         elif isinstance(content, rtnetlink.Address):
             self._unsettled = True
@@ -300,9 +308,9 @@ class FastPath:
     def _refresh(self, *, reload: bool = False) -> None:
         """Bring sockets and routes in line with interfaces and addresses, as far as it goes; try again each tick."""
         if reload:
-            self._interfaces.load(self._routes.socket)
+            self._interfaces.load(self._survey)
             self._look_at_interfaces()
-        self._routes.choose_sources(self._routes.socket.addresses(), self._interfaces.by_index)
+        self._routes.choose_sources(self._interfaces.addresses, self._interfaces.by_index)
         changed = self._routes.rebuild()
         settled = self._open_receivers()
         for path in self.paths.values():
@@ -339,19 +347,32 @@ class FastPath:
         receiver.close()
 
     def _audit(self) -> None:
-        wrong = self._routes.audit({group.plan.id: group.selector for group in self.groups})
+        selectors = {group.plan.id: group.selector for group in self.groups}
+
+        def audit() -> set[str]:
+            try:
+                return self._routes.audit(selectors)
+            except OSError as error:
+                say("warning", "audit of routes broke off", error=str(error))
+                return set()
+
+        self._worker.do(audit, self._soil)
+
+    def _soil(self, wrong: set[str]) -> None:
         for group in self.groups:
             group.dirty |= group.plan.id in wrong
 
     def _adopt(self, now: float) -> None:
         """Go on with the selection that stands in the kernel; put in place only what is missing."""
-        self._interfaces.load(self._routes.socket)
-        self._routes.choose_sources(self._routes.socket.addresses(), self._interfaces.by_index)
+        self._interfaces.load(self._survey)
+        self._routes.choose_sources(self._interfaces.addresses, self._interfaces.by_index)
         self._routes.rebuild()
         standing = self._routes.adopted()
         for group in self.groups:
             group.start(standing.get(group.plan.id, Selector.WORKING), now)
-        self._audit()
+        wrong = self._routes.audit({group.plan.id: group.selector for group in self.groups})
+        for group in self.groups:
+            group.dirty = group.plan.id in wrong
         adopted = {group.plan.id: group.selector.value for group in self.groups if not group.dirty}
         self._look_at_interfaces()
         self._refresh()

@@ -15,7 +15,7 @@ from typing import Protocol
 from ..core.protection import Selector
 from ..io import rtnetlink
 from ..io.netlink import RouteSocket
-from ..io.rtnetlink import METRIC_FLOATING, METRIC_SELECTED, Address, Failure, Link, Nexthop, Route
+from ..io.rtnetlink import METRIC_FLOATING, METRIC_SELECTED, Address, Link, Nexthop, Route
 from ..plan import FastPathPlan, GroupPlan, SessionPlan
 
 
@@ -98,23 +98,13 @@ class Routes:
             chosen.setdefault(version, str(ip_address(value.to_bytes(4 if version == 4 else 16, "big"))))
         self._sources = chosen
 
-    # ------------------------------------------------------------ switching
+    def selection(self, group: str, selector: Selector) -> bytes:
+        """Return the request that sends a group's traffic by a path; empty while its interface does not exist."""
+        return self._batches[group].select.get(selector, b"")
 
-    def select(self, group: str, selector: Selector) -> list[Failure]:
-        """Send the group's traffic by the selected path: the hot path of the whole program.
-
-        Returns:
-            what the kernel refused; empty when all is done.
-        """
-        batch = self._batches[group].select.get(selector)
-        if batch is None:
-            return [Failure(0, 0, f"there is no interface for the {selector.name.lower()} path")]
-        return self.socket.request(batch)
-
-    def float_underneath(self, group: str) -> list[Failure]:
-        """Put the floating routes of a group in place."""
-        batch = self._batches[group].floating
-        return self.socket.request(batch) if batch else []
+    def floating(self, group: str) -> bytes:
+        """Return the request for a group's floating routes; empty while their interface does not exist."""
+        return self._batches[group].floating
 
     # ------------------------------------------------------------ what stands in the kernel
 
@@ -134,6 +124,8 @@ class Routes:
 
     def audit(self, selectors: Mapping[str, Selector]) -> set[str]:
         """Compare the kernel with what should stand, remove what is ours but in no plan, and return groups to repair.
+
+        This may wait for the kernel: `Worker` runs it.
 
         Args:
             selectors: the present selector of each group.
