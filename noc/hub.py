@@ -282,8 +282,9 @@ class Hub:
         self._views_due.set()
         if self._untold is not None and not await self._recover():
             return
-        for condition in list(self.projection.silence(now_s)):
-            await self.write(EventKind.CONDITION, condition.subject, condition.to_body())
+        silence = list(self.projection.silence(now_s))
+        if silence:
+            await self.write_all((EventKind.CONDITION, it.subject, it.to_body()) for it in silence)
         if now_s - self._looked_s >= CORRUPT_LOOK_S or not self._looked_s:
             self._looked_s = now_s
             await self._look_for_corrupt()

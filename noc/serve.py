@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,8 +31,22 @@ STOP_WITHIN_S: Final = 0.5
 log = structlog.get_logger(__name__)
 
 
-async def serve(inventory: Inventory, data: Path, run: Path, name: str, listeners: list[Listener]) -> None:
-    """Run a hub until SIGTERM or SIGINT, or until a part of it fails.
+def run_hub(inventory: Inventory, data: Path, run: Path, name: str, listeners: Sequence[Listener]) -> None:
+    """Run a hub until SIGTERM or SIGINT (see `serve`)."""
+
+    async def until_told() -> None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+        await serve(inventory, data, run, name, listeners, stopping)
+
+    asyncio.run(until_told())
+
+
+async def serve(
+    inventory: Inventory, data: Path, run: Path, name: str, listeners: Sequence[Listener], stopping: asyncio.Event
+) -> None:
+    """Run a hub until it is told to stop, or until a part of it fails.
 
     Args:
         inventory: what exists.
@@ -39,15 +54,13 @@ async def serve(inventory: Inventory, data: Path, run: Path, name: str, listener
         run: where `hub.sock` is made.
         name: of the hub.
         listeners: TCP addresses besides the local socket.
+        stopping: set to stop it.
 
     Raises:
         ListenError: an address is taken or not this machine's.
         JournalError: the journal cannot be opened.
     """
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it has to tell, we tell
     hub = Hub(inventory, data, name)
     await hub.start()
     app = create_app(hub, TokenStore(data))
@@ -65,25 +78,29 @@ async def serve(inventory: Inventory, data: Path, run: Path, name: str, listener
 
 async def _serving(hub: Hub, servers: list[_Server], stopping: asyncio.Event) -> None:
     tasks = [asyncio.create_task(server.serve([server.socket])) for server in servers]
-    watched = [asyncio.create_task(hub.failed()), asyncio.create_task(stopping.wait()), *tasks]
+    ends: list[asyncio.Task[Any]] = [asyncio.create_task(hub.failed()), asyncio.create_task(stopping.wait()), *tasks]
     watchdog = asyncio.create_task(_watchdog())
-    listening = asyncio.gather(*(server.listening.wait() for server in servers))
-    await asyncio.wait([listening, *watched], return_when=asyncio.FIRST_COMPLETED)
-    listening.cancel()
-    notify("READY=1")
-    log.info("hub listens", addresses=[str(server.socket.getsockname()) for server in servers])
+    ready = asyncio.create_task(_ready(servers))
     try:
-        done, _pending = await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+        done, _pending = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     finally:
         notify("STOPPING=1")
         hub.broadcast.end("the hub stops", for_ever=True)
         await _stop(servers, tasks)
-        for task in (*watched, watchdog):
+        for task in (*ends, watchdog, ready):
             task.cancel()
-        await asyncio.gather(*watched, watchdog, return_exceptions=True)
+        await asyncio.gather(*ends, watchdog, ready, return_exceptions=True)
     for task in done:
         if not task.cancelled():
             task.result()
+
+
+async def _ready(servers: list[_Server]) -> None:
+    """Say that the hub is ready, once it listens everywhere."""
+    for server in servers:
+        await server.listening.wait()
+    notify("READY=1")
+    log.info("hub listens", addresses=[str(server.socket.getsockname()) for server in servers])
 
 
 async def _stop(servers: list[_Server], tasks: list[asyncio.Task[None]]) -> None:
@@ -129,7 +146,6 @@ def _server(app: Any, bound: socket.socket, certificate: Certificate | None) -> 
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        ssl_certfile=certificate.certificate if certificate else None,
         ssl_context_factory=(lambda _config, _default: context) if context else None,
     )
     return _Server(config, bound)
@@ -141,8 +157,3 @@ async def _watchdog() -> None:
     while interval_s is not None:
         notify("WATCHDOG=1")
         await asyncio.sleep(interval_s)
-
-
-def run_hub(inventory: Inventory, data: Path, run: Path, name: str, listeners: list[Listener]) -> None:
-    """Run a hub to its end (see `serve`)."""
-    asyncio.run(serve(inventory, data, run, name, listeners))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -46,7 +48,9 @@ def create_app(hub: Hub | None = None, tokens: TokenStore | None = None) -> Fast
 
 
 def openapi_text() -> str:
-    """Return the OpenAPI document as it is committed in docs/openapi.json."""
-    import json
-
+    """Return the OpenAPI document as it is committed: `python -m noc.api.app > docs/openapi.json`."""
     return json.dumps(create_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(openapi_text())

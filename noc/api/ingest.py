@@ -70,7 +70,7 @@ class _Session:
         self._intake = wire.Intake()
         self._room = asyncio.Semaphore(UNSETTLED)
         self._committed = 0
-        self._acknowledged = 0
+        self._ack_due = False
         self._full = False
         self._refusal = ""
         self._news = asyncio.Event()
@@ -146,6 +146,7 @@ class _Session:
         match settled.result():
             case Outcome.COMMITTED:
                 self._committed = max(self._committed, up_to)
+                self._ack_due = True
             case Outcome.NO_ROOM:
                 self._full = True
             case Outcome.UNFIT:
@@ -163,9 +164,9 @@ class _Session:
             self._news.clear()
             if not still_valid(self._socket, self._who):
                 self._refusal = "the token was revoked"
-            if self._committed > self._acknowledged:
-                self._acknowledged = self._committed
-                await self._say(wire.Ack(self._acknowledged))
+            if self._ack_due:
+                self._ack_due = False
+                await self._say(wire.Ack(self._committed))
             if self._full:
                 self._full = False
                 await self._say(wire.Full(RETRY_AFTER_S))
