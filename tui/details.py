@@ -14,19 +14,19 @@ from lifeline.i18n import _
 
 from .cells import Age, Cell, Countdown, Line
 from .model import NetworkModel, View
-from .phrases import phrase
 from .rows import (
     agent_cell,
     clock_text,
     district_of,
     end_states,
     health_cell,
+    link_state_cell,
     selector_cell,
     state_cell,
     telling_end,
 )
-from .sentences import alarm_sentence, event_sentence, path_name, site_name
-from .words import BFD_DIAGNOSTIC, LINK_STATE, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
+from .sentences import alarm_sentence, event_sentence, path_name, site_name, told
+from .words import BFD_DIAGNOSTIC, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
 
 BLANK: Final = Line()
 
@@ -67,7 +67,7 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
         fact(_("Kind"), Cell(word(SITE_KIND, site["kind"]))),
         *([fact(_("District"), Cell(district_of(site)))] if site.get("district") else []),
         fact(_("Agent"), agent_cell(model, site), *_heard(site)),
-        *alarm_lines(model.alarms_at(site["id"])),
+        *alarm_lines(model, model.alarms_at(site["id"])),
     ]
     groups = model.groups_at(site["id"])
     for group in groups:
@@ -77,7 +77,7 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
     links = sorted(model.links_at(site["id"]), key=lambda link: (link["id"] in grouped, link["id"]))
     if links:
         lines += [BLANK, heading(_("Links"))]
-        lines += [text(Cell(path_name(link["id"], model)), Cell("  "), _link_state(model, link)) for link in links]
+        lines += [text(Cell(path_name(link["id"], model)), Cell("  "), link_state_cell(model, link)) for link in links]
     return lines
 
 
@@ -86,13 +86,7 @@ def _heard(site: View) -> tuple[Cell, ...]:
     return (Cell(Age(heard, _(" (last word {age} ago)")), "muted"),) if heard and site["agent"] != "up" else ()
 
 
-def _link_state(model: NetworkModel, link: View) -> Cell:
-    state = link["state"]
-    role, symbol = {"up": ("ok", "ok"), "down": ("critical", "down")}.get(state, ("unknown", "unknown"))
-    return state_cell(model, word(LINK_STATE, state), role, symbol)
-
-
-def alarm_lines(alarms: Sequence[View]) -> list[Line]:
+def alarm_lines(model: NetworkModel, alarms: Sequence[View]) -> list[Line]:
     """Return a block of alarms; nothing when there are none."""
     if not alarms:
         return []
@@ -102,7 +96,7 @@ def alarm_lines(alarms: Sequence[View]) -> list[Line]:
         lines.append(text(
             Cell(word(SEVERITY, severity), severity),
             Cell("  "),
-            Cell(alarm_sentence(alarm)),
+            Cell(alarm_sentence(alarm, model)),
             Cell(Age(alarm["raised_at_ns"], _("  for {age}")), "muted"),
             *([Cell("  " + _("acknowledged by {who}").format(who=alarm["acknowledged_by"]), "muted")]
               if alarm.get("acknowledged_by") else []),
@@ -116,7 +110,7 @@ def why_lines(model: NetworkModel, group: View) -> list[Line]:
     if not ends:
         return [fact(_("Why"), Cell(_("neither end has been heard of yet"), "unknown"))]
     end = telling_end(ends)
-    lines: list[Line] = [fact(_("Why"), Cell(phrase(end["why"])))]
+    lines: list[Line] = [fact(_("Why"), Cell(told(end["why"], model)))]
     waiting = [e["wtr_ends_at_ns"] for e in ends if e.get("wtr_ends_at_ns")]
     if waiting and not model.stale:
         lines.append(
@@ -140,7 +134,7 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
         text(Cell(group["id"], "strong"), Cell("  "), health_cell(model, group["health"])),
         fact(_("Traffic"), selector_cell(model, group)),
         *why_lines(model, group),
-        *alarm_lines(model.alarms_of(*subjects)),
+        *alarm_lines(model, model.alarms_of(*subjects)),
         BLANK,
     ]
     ends = end_states(model, group)
@@ -232,11 +226,11 @@ def risk_lines(model: NetworkModel, link: str) -> list[Line]:
 def link_detail(model: NetworkModel, link: View) -> list[Line]:
     """Return a link: its ends, what continuity checks say, its groups and what shares its risk."""
     lines: list[Line] = [
-        text(Cell(link["id"], "strong"), Cell("  "), _link_state(model, link)),
+        text(Cell(link["id"], "strong"), Cell("  "), link_state_cell(model, link)),
         fact(_("Media"), Cell(word(MEDIA, link["media"]))),
         fact(_("Groups"), Cell(", ".join(link["groups"]) or _("none: nothing protects this link"))),
         *risk_lines(model, link["id"]),
-        *alarm_lines(model.alarms_of(f"link:{link['id']}")),
+        *alarm_lines(model, model.alarms_of(f"link:{link['id']}")),
     ]
     for side in ("a", "b"):
         end = link[side]

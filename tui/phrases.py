@@ -9,11 +9,13 @@ import.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
 from lifeline.i18n import _
+
+from .words import BFD_DIAGNOSTIC
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
@@ -32,10 +34,26 @@ WHY: Final[Sequence[str]] = (
     N_("Working path {working} is healthy; staying on {protection} because the group is non-revertive."),
     N_("Path {on} failed ({reason}); giving it {hold_off_s:g} s to recover (hold-off)."),
 )
+"""Why a selector stands where it does (`failover.core.protection`)."""
 REASONS: Final[Sequence[str]] = (
     N_("signal fail"),
-)  # fmt: skip
+    N_("BFD detection time expired"),
+    N_("BFD session is Up"),
+    N_("BFD session did not come Up within {establish_s:g} s"),
+    N_("far end signalled {state}"),
+    N_("far end signalled {state}: {diagnostic}"),
+    N_("reported locally: {diagnostic}"),
+)
+"""Why a path has failed (`failover.core.bfd`)."""
 CONDITIONS: Final[Sequence[str]] = (
+    N_("{site} has lost {link}: {symptom}"),
+    N_("the interface is gone"),
+    N_("no carrier on the interface"),
+    N_("BFD is {state} ({diagnostic})"),
+    N_("{site} carries {group} on {link}: {why}"),
+    N_("{site} has no path for {group}: {working} and {protection} have failed"),
+    N_("{site} cannot route {group} by {link}: {trouble}"),
+    N_("the fast path of {site} is silent: a cut fibre would not be switched there"),
     N_("The daemon ended {exits} times in a short while"),
     N_("The daemon runs steadily"),
     N_("The database is sound"),
@@ -43,10 +61,37 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("the agent of {site} is silent: how it is there is not known"),
     N_("the agent of {site} is heard again"),
     N_("no agent is expected at {site} any more"),
+    N_("The journal takes no events, nothing is acknowledged: {trouble}"),
+    N_("The journal has room again"),
 )
-TEMPLATES: Final = (*WHY, *REASONS, *CONDITIONS)
+"""What conditions say (`failover.core.conditions`, `lifeline.runtime.conditions`, `noc.projection`, `noc.hub`)."""
+TEMPLATES: Final = (*WHY, *REASONS, *CONDITIONS, *BFD_DIAGNOSTIC)
 
 _GAP = re.compile(r"\{(\w+)(:[^}]*)?\}")
+
+
+def phrase(sentence: str, site_name: Callable[[str], str] = str) -> str:
+    """Return a daemon's sentence in the operator's language, its gaps' contents too where they are phrases.
+
+    Args:
+        sentence: as it stands in the journal.
+        site_name: gives the name to show for a site's id.
+    """
+    if (found := _match(sentence)) is None:
+        return sentence
+    template, gaps = found
+    shown = {name: site_name(text) if name == "site" else phrase(text, site_name) for name, text in gaps}
+    # The gaps are filled as they stand: a number that came as text is not formatted again.
+    return _GAP.sub(lambda gap: shown[gap[1]], _(template))
+
+
+@lru_cache(maxsize=1024)
+def _match(sentence: str) -> tuple[str, tuple[tuple[str, str], ...]] | None:
+    """Return the template that a sentence was made from, and what stands in its gaps."""
+    for pattern, template in _patterns():
+        if match := pattern.fullmatch(sentence):
+            return template, tuple(match.groupdict().items())
+    return None
 
 
 @cache
@@ -62,18 +107,3 @@ def _pattern(template: str) -> re.Pattern[str]:
         parts += (re.escape(template[at : gap.start()]), f"(?P<{gap[1]}>.+?)")
         at = gap.end()
     return re.compile("".join(parts) + re.escape(template[at:]))
-
-
-def _fill(template: str, gaps: Mapping[str, str]) -> str:
-    """Fill a template's gaps as they stand: a number that came as text is not formatted again."""
-    return _GAP.sub(lambda gap: gaps[gap[1]], template)
-
-
-@lru_cache(maxsize=1024)
-def phrase(sentence: str) -> str:
-    """Return a daemon's sentence in the operator's language, its gaps' contents too where they are phrases."""
-    for pattern, template in _patterns():
-        if match := pattern.fullmatch(sentence):
-            gaps = {name: phrase(text) for name, text in match.groupdict().items()}
-            return _fill(_(template), gaps)
-    return sentence

@@ -12,8 +12,7 @@ from lifeline.i18n import _, language
 
 from .cells import Age, Cell, Countdown, Row
 from .model import NetworkModel, View, health_rank, severity_rank
-from .phrases import phrase
-from .sentences import alarm_sentence, event_role, event_sentence, event_severity, path_name, site_name
+from .sentences import alarm_in_brief, event_role, event_sentence, event_severity, path_name, site_name, told
 from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, word
 
 _AGENT_ROLE: Final = {"up": "muted", "silent": "critical", "never": "unknown"}
@@ -59,7 +58,7 @@ def site_row(model: NetworkModel, site: View) -> Row:
     worst = alarms[0] if alarms else None
     severity = severity_rank(worst["perceived_severity"]) if worst else 0
     name = site_name(site["id"], model)
-    trouble = alarm_sentence(worst) if worst else phrase(site.get("text") or "")
+    trouble = alarm_in_brief(worst, model) if worst else told(site.get("text") or "", model)
     if len(alarms) > 1:
         trouble = _("{text} (+{n} more)").format(text=trouble, n=len(alarms) - 1)
     return Row(
@@ -95,11 +94,16 @@ def traffic_cell(model: NetworkModel, site: str) -> Cell:
     groups = model.groups_at(site)
     if not groups:
         return Cell("-", "muted")
-    if len(groups) > 1:
-        switched = sum(group["selector"] != "working" for group in groups)
-        text = _("{n} of {all}").format(n=switched, all=len(groups))
-        return state_cell(model, text, "switched", "switched") if switched else state_cell(model, text, "ok", "ok")
-    return selector_cell(model, groups[0])
+    if len(groups) == 1:
+        return selector_cell(model, groups[0])
+    selectors = [group["selector"] for group in groups]
+    for role, n in (
+        ("unknown", sum(selector not in ("working", "protection", "mixed") for selector in selectors)),
+        ("switched", sum(selector != "working" for selector in selectors)),
+    ):
+        if n:
+            return state_cell(model, _("{n} of {all}").format(n=n, all=len(groups)), role, role, 0)
+    return state_cell(model, _("all {all}").format(all=len(groups)), "ok", "ok", 2)
 
 
 def selector_cell(model: NetworkModel, group: View) -> Cell:
@@ -145,13 +149,11 @@ def group_row(model: NetworkModel, group: View) -> Row:
 
 def link_row(model: NetworkModel, link: View) -> Row:
     """Return the row of a link that no group protects, in the columns of `group_row`."""
-    state = link["state"]
     ends = " / ".join(site_name(link[side]["site"], model) for side in ("a", "b"))
     return Row(
         key=f"link:{link['id']}",
         cells=(
-            state_cell(model, word(LINK_STATE, state), _LINK_ROLE.get(state, "unknown"), _symbol_of_link(state),
-                       _LINK_RANK.get(state, 1)),
+            link_state_cell(model, link),
             Cell(link["id"]),
             Cell(word(MEDIA, link["media"]), "muted"),
             Cell("-", "muted"),
@@ -162,13 +164,19 @@ def link_row(model: NetworkModel, link: View) -> Row:
             Cell("-", "muted", sort=0),
             Cell(""),
         ),
-        rank=(1, _LINK_RANK.get(state, 1), True, link["id"]),
+        rank=(1, _LINK_RANK.get(link["state"], 1), True, link["id"]),
         haystack=ends,
-    )  # fmt: skip
+    )
 
 
-def _symbol_of_link(state: str) -> str:
-    return {"up": "ok", "down": "down"}.get(state, "unknown")
+def link_state_cell(model: NetworkModel, link: View) -> Cell:
+    """Return whether a link carries packets; that nobody checks it is not the same as an end that is not heard."""
+    if not link["ends"] and not link["groups"]:
+        return state_cell(model, _("unchecked"), "unknown", "unknown", 1)
+    state = link["state"]
+    symbol = {"up": "ok", "down": "down"}.get(state, "unknown")
+    role = _LINK_ROLE.get(state, "unknown")
+    return state_cell(model, word(LINK_STATE, state), role, symbol, _LINK_RANK.get(state, 1))
 
 
 def end_states(model: NetworkModel, group: View) -> list[tuple[str, View | None]]:
@@ -192,8 +200,9 @@ def bfd_cell(model: NetworkModel, group: View, path: str) -> Cell:
     failed = any(end and end[path]["signal_fail"] for end in ends)
     if failed:
         text = f"SF {text}"
-    good = set(states) == {"Up"} and not failed and all(end and end.get("fresh", True) for end in ends)
-    return state_cell(model, text, "ok" if good else "critical" if failed else "unknown")
+    if not all(end and end.get("fresh", True) for end in ends):
+        return Cell(text.lstrip("?"), "unknown", "unknown")
+    return state_cell(model, text, "critical" if failed else "ok" if set(states) == {"Up"} else "unknown")
 
 
 def request_cell(model: NetworkModel, ends: list[View]) -> Cell:
@@ -211,7 +220,7 @@ def why_cell(model: NetworkModel, ends: list[View]) -> Cell:
     """Return why the selector stands where it does: the end that knows most speaks."""
     if not ends:
         return Cell(_("neither end has been heard of yet"), "unknown")
-    return Cell(phrase(telling_end(ends)["why"]), "stale" if model.stale else "")
+    return Cell(told(telling_end(ends)["why"], model), "stale" if model.stale else "")
 
 
 def telling_end(ends: list[View]) -> View:

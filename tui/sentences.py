@@ -11,6 +11,9 @@ from .model import NetworkModel, View
 from .phrases import phrase
 from .words import BFD_DIAGNOSTIC, DAEMON_STATE, MEDIA, word
 
+SAY_HOW_THEY_ENDED: Final = frozenset({"crash-loop", "database-corrupt", "agent-silent", "journal-full"})
+"""Conditions whose text, once cleared, tells the good news; the text of others is still that of the trouble."""
+
 
 def event_sentence(event: View, model: NetworkModel) -> str:
     """Return what an event says, in one line without its time."""
@@ -75,36 +78,60 @@ def path_name(link: str, model: NetworkModel) -> str:
     return _("{link} ({media})").format(link=link, media=word(MEDIA, model.media(link)))
 
 
-def alarm_sentence(alarm: View) -> str:
+def told(sentence: str, model: NetworkModel) -> str:
+    """Return a daemon's sentence in the operator's language, with sites by their names."""
+    return phrase(sentence, lambda site: site_name(site, model))
+
+
+def alarm_sentence(alarm: View, model: NetworkModel) -> str:
     """Return what an alarm says."""
-    return phrase(str(alarm.get("text") or alarm["alarm_type_id"]))
+    return told(str(alarm.get("text") or alarm["alarm_type_id"]), model)
+
+
+def alarm_in_brief(alarm: View, model: NetworkModel) -> str:
+    """Return what an alarm says in a few words, for a list's cell; all it says when we know no shorter form."""
+    brief = {
+        "path-down": _("{name} down"),
+        "on-protection": _("{name} on protection"),
+        "no-path": _("{name}: no path works"),
+        "switch-refused": _("{name}: switch refused"),
+        "fastpath-silent": _("fast path silent"),
+        "agent-silent": _("agent silent, state not known"),
+        "crash-loop": _("{name} keeps crashing"),
+        "journal-full": _("journal full, events wait"),
+        "database-corrupt": _("{name}: database was corrupt"),
+    }.get(alarm["alarm_type_id"])
+    name = str(alarm["resource"]).partition(":")[2].rpartition("/")[2]
+    return brief.format(name=name) if brief else alarm_sentence(alarm, model)
 
 
 def _condition(event: View, model: NetworkModel) -> str:
     body = event["body"]
-    text = phrase(body["text"])
-    if body["subject"].partition(":")[2] not in text:
+    name = body["subject"].partition(":")[2]
+    text = told(body["text"], model)
+    if name not in body["text"] and subject_name(body["subject"], model) not in text:
         text = _("{name}: {text}").format(name=subject_name(body["subject"], model), text=text)
-    return text
+    over = body["perceived_severity"] == "cleared" and body.get("name") not in SAY_HOW_THEY_ENDED
+    return _("Over: {text}").format(text=text) if over else text
 
 
 def _protection(event: View, model: NetworkModel) -> str:
     end = event["body"]
     link = end[end["selector"]]["link"]
     return _("{site}: traffic on {media} ({link}). {why}").format(
-        site=site_name(end["site"], model), media=word(MEDIA, model.media(link)), link=link, why=phrase(end["why"])
+        site=site_name(end["site"], model), media=word(MEDIA, model.media(link)), link=link, why=told(end["why"], model)
     )
 
 
 def _bfd(event: View, model: NetworkModel) -> str:
     body = event["body"]
-    return _("BFD {state} on {link} at {site} (was {previous}; {diagnostic})").format(
+    text = _("BFD {state} on {link} at {site} (was {previous})").format(
         state=body["state"],
         link=event["subject"].partition(":")[2],
         site=site_name(body["site"], model),
         previous=body["previous"],
-        diagnostic=word(BFD_DIAGNOSTIC, body["diag"]),
     )
+    return text if body["state"] != "Down" else f"{text}: {word(BFD_DIAGNOSTIC, body['diag'])}"
 
 
 def _daemon(event: View, model: NetworkModel) -> str:

@@ -50,7 +50,7 @@ def tui(
     hub: str, token_file: Path | None, ca: Path | None, lang: str | None, ascii_only: bool, no_color: bool, screen: str
 ) -> int:
     """Choose language and symbols, then run the interface until it is left."""
-    if not sys.stdin.isatty() or not sys.stdout.isatty():
+    if not sys.stdin.isatty() or not sys.stderr.isatty():  # Textual reads the one and draws on the other
         raise click.UsageError(_("the terminal interface needs a terminal; use `lifeline status` or `lifeline watch`"))
     if no_color:
         os.environ["NO_COLOR"] = "1"
@@ -59,7 +59,7 @@ def tui(
     os.environ["LIFELINE_LANG"] = choose_language(
         lang or os.environ.get("LIFELINE_LANG") or ("en" if bare_console else None)
     )
-    ascii_only = ascii_only or bare_console or not (sys.stdout.encoding or "").lower().startswith("utf")
+    ascii_only = ascii_only or bare_console or not (sys.stderr.encoding or "").lower().startswith("utf")
 
     from noc.client import HubClient
 

@@ -62,6 +62,7 @@ PROTECTION_STATE: Final[Mapping[str, str]] = {
 DAEMON_STATE: Final[Mapping[str, str]] = {
     "started": _("started"),
     "adopted": _("adopted"),
+    "stable": _("runs steadily"),
     "exited": _("exited"),
     "restarting": _("restarting"),
     "stopped": _("stopped"),

@@ -20,8 +20,8 @@ class LinksScreen(ListScreen):
         """Return the columns of `group_row`."""
         healths = [was(text) if self.model.stale else text for text in HEALTH.values()]
         return [
-            Column(_("State"), title_width(_("State"), healths, symbol=True)),
-            Column(_("Group"), 17, least=12, grow=1, most=30),
+            Column(_("State"), title_width(_("State"), (*healths, _("unchecked")), symbol=True)),
+            Column(_("Group"), 14, least=12, grow=1, most=30),
             Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
             Column(_("Sel"), 5, drop=2),
             Column(_("Working"), 12),
