@@ -11,7 +11,7 @@ from pathlib import Path
 from lifeline.clock import monotonic_s
 from lifeline.i18n import _
 
-CONVERGE_WITHIN_S = 20.0
+CONVERGE_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.1
 
 

@@ -122,5 +122,5 @@ class Driver(Protocol):
         ...
 
     def relay_stats(self) -> dict[str, Any]:
-        """Return, per satellite path and direction, what passed, was lost and was dropped."""
+        """Return `emulator` (what makes the satellite paths) and `links`: what passed, was lost, was dropped."""
         ...

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from lifeline.config import load_inventory
+from lifeline.config.problems import did_you_mean
 from lifeline.i18n import _
 from lifeline.model.inventory import Inventory
 
@@ -19,7 +20,7 @@ from .driver import Driver, LabError, NodeStatus, Progress
 from .drivers import netns, preflight
 from .drivers.fabric import FABRIC
 from .faults import Faults
-from .place import PINS, Place
+from .place import RUN, Place
 from .topology import Topology
 from .topology_file import load_topology
 
@@ -28,7 +29,7 @@ __all__ = ["DEFAULT_INVENTORY", "DEFAULT_NAME", "DEFAULT_TOPOLOGY", "Lab", "depl
 _HERE = Path(__file__).resolve().parents[1] / "containerlab"
 DEFAULT_TOPOLOGY = _HERE / "govnet.clab.yml"
 DEFAULT_INVENTORY = _HERE / "govnet.inventory.yml"
-HUB_WITHIN_S = 30.0
+HUB_WITHIN_S = 60.0
 
 
 class Lab:
@@ -77,7 +78,7 @@ class Lab:
         place = Place(name or asked.name)
         with place.locked():
             state = place.read_state()
-            if state and state["phase"] == "up" and Path(PINS / f"{place.name}-{FABRIC}").exists():
+            if state and state["phase"] == "up" and place.pin(FABRIC).exists():
                 tell(_("lab {name!r} is up already").format(name=place.name))
                 return cls(place.name)
             if state:
@@ -139,7 +140,10 @@ class Lab:
     @property
     def hub_url(self) -> str:
         """Where the lab's hub listens for this machine's root."""
-        return f"unix://{self._place.node('noc-a')}/run/hub.sock"
+        hub = daemons.hub_node(self.topology)
+        if hub is None:
+            raise LabError(_("no node of the topology has the daemon hub"))
+        return f"unix://{self._place.node(hub)}/run/hub.sock"
 
     def netns_path(self, node: str) -> Path:
         """Return the file that holds a node's network namespace."""
@@ -190,8 +194,6 @@ class Lab:
 
     def _known(self, node: str) -> str:
         if node not in self.topology.nodes:
-            from lifeline.config.problems import did_you_mean
-
             _guess, hint = did_you_mean(node, self.topology.nodes, _("nodes"))
             raise LabError(_("the lab has no node {node!r}; {hint}").format(node=node, hint=hint), exit_code=2)
         return node
@@ -199,6 +201,4 @@ class Lab:
 
 def deployed() -> list[str]:
     """Return the names of the labs of this machine."""
-    from .place import RUN
-
     return sorted(path.parent.name for path in RUN.glob("*/state.json"))

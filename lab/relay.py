@@ -32,6 +32,8 @@ _BUFFER_BYTES = 8 << 20
 _FRAME_BYTES = 9300
 _AT_ONCE = 64
 """Frames read from one interface before others have their turn."""
+_LATEST_READ_S = 1.0
+"""Bounds what a step of the wall clock, between a frame's arrival and its reading, can do."""
 
 
 @dataclass(slots=True)
@@ -128,17 +130,21 @@ class Relay:
 
 def _receive(port: Port) -> None:
     """Hand what has arrived to the pipe, each frame with the kernel's time moved to the monotonic clock."""
-    monotonic_minus_wall_s = monotonic_s() - wall_ns() / 1e9
+    now = monotonic_s()
+    monotonic_minus_wall_s = now - wall_ns() / 1e9
+    earliest = now - _LATEST_READ_S
     receive, offer = port.arrivals.recvmsg, port.pipe.offer
     with suppress(BlockingIOError, OSError):  # OSError: the node behind it was switched off, the interface is down
         for _ in range(_AT_ONCE):
             frame, ancillary, _flags, _address = receive(_FRAME_BYTES, 64)
             seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2][:16])
-            offer(frame, seconds + nanoseconds / 1e9 + monotonic_minus_wall_s)
+            arrived = seconds + nanoseconds / 1e9 + monotonic_minus_wall_s
+            offer(frame, min(max(arrived, earliest), now))
 
 
 def _open(interface: str) -> socket.socket:
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
+    # Protocol 0 hears nothing: before it is bound, the socket would collect frames of every interface.
+    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     opened.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     opened.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
     opened.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, _BUFFER_BYTES)

@@ -195,18 +195,31 @@ class _Reader:
         mtu = body.get("mtu", 1500)
         if not isinstance(mtu, int) or not 576 <= mtu <= 9216:
             self._note((*path, "mtu"), _("must be {what}").format(what=_("a number of bytes from 576 to 9216")))
-        media = given.get("media", Media.COPPER.value)
+        media = str(given.get("media", Media.COPPER.value))
         if media not in set(Media):
             self._unknown((*at, "media"), _("media"), media, [m.value for m in Media], at_key=False)
         impairment = self._impairment(at, given, satellite=media == Media.SATELLITE.value)
-        srgs = given.get("srg", [])
-        srgs = [srgs] if isinstance(srgs, str) else srgs
-        if not _is_list_of_words(srgs):
-            self._note((*at, "srg"), _("must be {what}").format(what=_("a text or a list of texts")))
-        link_id = given.get("id", f"{ends[0]}--{ends[1]}".replace(":", "-") if ends else "")
+        srgs = self._srgs((*at, "srg"), given.get("srg", []))
+        link_id = str(given.get("id", "-".join(map(str, ends or ())).replace(":", "-").lower()))
+        if ends is not None:
+            self._identifier((*at, "id"), link_id)
         if ends is None or self.findings:
             return None
-        return Link(str(link_id), *ends, Media(media), tuple(srgs), impairment, mtu)
+        return Link(link_id, *ends, Media(media), srgs, impairment, mtu)
+
+    def _srgs(self, path: KeyPath, value: Any) -> tuple[str, ...]:
+        names = [value] if isinstance(value, str) else value
+        if not _is_list_of_words(names):
+            self._note(path, _("must be {what}").format(what=_("a text or a list of texts")))
+            return ()
+        for name in names:
+            self._identifier(path, name)
+        return tuple(names)
+
+    def _identifier(self, path: KeyPath, name: str) -> None:
+        if not _NODE_NAME.fullmatch(name):
+            text = _("{name!r} is no identifier: lower-case letters, digits and hyphens")
+            self._note(path, text.format(name=name))
 
     def _endpoints(
         self, path: KeyPath, value: Any, nodes: Mapping[str, Node], taken: set[Endpoint]
@@ -287,7 +300,7 @@ class _Reader:
 
     def _subnet(self, path: KeyPath, value: Any) -> str | None:
         try:
-            return None if value is None else str(IPv4Network(value))
+            return None if value is None else str(IPv4Network(str(value)))
         except ValueError as error:
             self._note(path, str(error))
             return None

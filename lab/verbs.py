@@ -101,6 +101,8 @@ def status(name: str, as_json: bool) -> int:
                 for node, each in nodes.items()
             ],
         )
+        if emulator := deployed.relay_stats()["emulator"]:
+            narrate(_("satellite paths by {emulator}").format(emulator=emulator))
         for each in deployed.faults.active():
             narrate(_("fault {id} stands: {kind} {targets} {how}").format(
                 id=each.id, kind=each.kind, targets=" ".join(each.targets), how=_how(each)).rstrip())  # fmt: skip

@@ -158,7 +158,7 @@ class NetnsDriver:
 
     def relay_stats(self) -> dict[str, Any]:
         """Return, per satellite path and direction, what passed, was lost and was dropped."""
-        return self._emulator.stats() if self._satellites() else {"links": {}}
+        return self._emulator.stats() if self._satellites() else {"emulator": None, "links": {}}
 
     # Inner parts
 

@@ -1,8 +1,8 @@
 """A node's first process: boots the node, starts its services, reaps, restarts. `LAUNCH` starts it.
 
 The program enters the node's network namespace, which outlives it, makes new process, mount, UTS and IPC namespaces,
-and prints `ready` once the node is up, or one line with what failed. Killing
-process 1 is pulling the plug: the kernel kills everything in the node with it. Standard library only.
+and prints `ready` once the node is up, or one line with what failed. Killing process 1 is pulling the plug: the kernel
+kills everything in the node with it. Standard library only.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class _Node:
             now = monotonic_s()
             for entry in [entry for entry in self._due if entry[0] <= now]:
                 self._due.remove(entry)
-                self._start(entry[1])
+                self._restart(entry[1])
 
     def _stop(self) -> None:
         graceful = {pid for pid, service in self._services.items() if service["graceful"]}
@@ -115,6 +115,13 @@ class _Node:
                 code = os.waitstatus_to_exitcode(status)
                 _log(service, f"ended with {code}; starting it again in {RESTART_AFTER_S:g} s")
                 self._due.append((monotonic_s() + RESTART_AFTER_S, service))
+
+    def _restart(self, service: dict[str, Any]) -> None:
+        """Start a service again; whatever goes wrong with it, the node stays up."""
+        try:
+            self._start(service)
+        except (OSError, BootError, subprocess.SubprocessError) as error:
+            _log(service, str(error))
 
     def _start(self, service: dict[str, Any]) -> None:
         """Start a service; wait for the file that shows it is up, then run the command that configures it."""

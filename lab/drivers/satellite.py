@@ -47,7 +47,7 @@ class Emulator(Protocol):
         ...
 
     def stats(self) -> dict[str, Any]:
-        """Return by link what passed and what did not, per direction."""
+        """Return `emulator`, and `links`: by link what passed and what did not, per direction."""
         ...
 
 
@@ -109,7 +109,7 @@ class RelayEmulator:
 
     def stats(self) -> dict[str, Any]:
         """Return by link and direction the counters of `lab.pipe.Counters`."""
-        return self._control.stats()
+        return {"emulator": "relay", **self._control.stats()}
 
 
 class NetemEmulator:
@@ -161,7 +161,7 @@ class NetemEmulator:
                     "dropped": dropped, "delivered": delivered,
                 }  # fmt: skip
             links[link.id] = {"impairment": self._impairments()[link.id], **counters}
-        return {"late_max_ms": 0.0, "links": links}
+        return {"emulator": "netem", "links": links}
 
     def _set(self, link: Link, impairment: Impairment) -> None:
         for port in self._ports(link):

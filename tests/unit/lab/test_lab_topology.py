@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,7 @@ def test_links_carry_their_nature(tmp_path: Path) -> None:
     assert links["fibre-1"].srgs == ("duct-1",)
     assert str(links["fibre-1"].site) == "site:fibre"
     assert links["sat-1"].impairment == Impairment(delay_ms=270, rate_kbps=4000)
-    assert links["core-c1--site-c1"].media is Media.COPPER
+    assert links["core-c1-site-c1"].media is Media.COPPER
 
 
 @pytest.mark.parametrize(
@@ -86,6 +88,7 @@ def test_links_carry_their_nature(tmp_path: Path) -> None:
         ("delay_ms: 270", "delay_ms: -1", "delay_ms is -1; it must be 0 to 10000"),
         ("delay_ms: 270", "delay_ms: fast", "must be a number"),
         ("- endpoints: [core:c1, site:c1]", "- {type: vxlan, endpoint: {}}", "the lab does not know link type 'vxlan'"),
+        ("id: sat-1", "id: sat 1 up", "'sat 1 up' is no identifier"),
         ("id: sat-1", "id: fibre-1", "link id 'fibre-1' stands twice"),
         ("mgmt-ipv4: 172.31.0.2", "mgmt-ipv4: 172.32.0.2", "'172.32.0.2' is no address of the management network"),
         ("mgmt-ipv4: 172.31.0.2", "binds: [nowhere:/etc/x]", "there is no "),
@@ -119,6 +122,28 @@ def test_a_node_without_a_kind_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
     assert "must be a mapping" in mistakes(tmp_path, "- 1\n")[0]
+
+
+def paths(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the path of every value below and including this one."""
+    yield at
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        yield from paths(child, (*at, key))
+
+
+@pytest.mark.parametrize("path", list(paths(yaml.safe_load(SMALL)))[1:], ids=lambda path: ".".join(map(str, path)))
+def test_whatever_stands_where_it_should_not_is_a_mistake_and_never_a_crash(
+    tmp_path: Path, path: tuple[Any, ...]
+) -> None:
+    for odd in (None, 7, True, "", "x y", [], [[1]], {}, {"x": {}}):
+        data = yaml.safe_load(SMALL)
+        parent = data
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = odd
+        with suppress(ConfigError):
+            read(tmp_path, yaml.safe_dump(data))
 
 
 def test_govnet_is_what_its_inventory_says() -> None:
