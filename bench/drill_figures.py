@@ -26,7 +26,7 @@ _FIRST_PAINT_S, _RSS_MB, _IDLE_CPU_PCT = 1.0, 80.0, 2.0
 _LAB_UP_S, _LAB_DOWN_S = 20.0, 3.0
 _PACE = fibre_cut.Pace(steady_within=30.0)
 # What the overview carries once its first frame is whole.
-_OVERVIEW = (b"Overview", b"sbs-dongcheng")
+_OVERVIEW = (b"Overview", b"Dongcheng", b"Quit")
 
 
 @dataclass(slots=True)
