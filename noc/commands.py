@@ -81,4 +81,4 @@ class Commands:
 
     async def _write(self, *drafts: tuple[EventKind, str, Mapping[str, Json]]) -> None:
         if not await self._hub.write_all(drafts):
-            raise NoRoomError(f"the journal takes no events, so nothing was done: {self._hub.trouble}")
+            raise NoRoomError(f"Nothing was done. {self._hub.trouble}")

@@ -45,7 +45,7 @@ class Committer:
     """The only way into the journal.
 
     Attributes:
-        troubled: the journal's last word when it did not take the latest batch, else empty.
+        last_error: the journal's word when it last took no events; empty when that never happened.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Committer:
             on_stored: folds and publishes what was committed; is also told how many of a group stood already.
             on_corrupt: replaces a journal that turned out damaged, and returns the fresh one.
         """
-        self.troubled = ""
+        self.last_error = ""
         self._engine = engine
         self._on_stored = on_stored
         self._on_corrupt = on_corrupt
@@ -126,14 +126,13 @@ class Committer:
         return group
 
     def _committed(self, group: Sequence[_Batch], stored: Sequence[StoredEvent]) -> None:
-        self.troubled = ""
         self._edges.succeeded("append", "journal takes events again")
         self._on_stored(stored, sum(len(batch.events) for batch in group) - len(stored))
         for batch in group:
             _resolve(batch, Outcome.COMMITTED)
 
     def _failed(self, group: Sequence[_Batch], error: JournalError) -> None:
-        self.troubled = str(error)
+        self.last_error = str(error)
         self._edges.failed("append", "journal takes no events", error)
         for batch in group:
             _refuse(batch, Outcome.NO_ROOM)

@@ -194,7 +194,7 @@ class Hub:
     @property
     def trouble(self) -> str:
         """What keeps the journal from taking events; empty when it takes them."""
-        return self._committer.troubled
+        return str(self._untold.body["text"]) if self._untold else ""
 
     def read(
         self, after: int, limit: int | None = None, *, subject: str | None = None, kind: EventKind | None = None
@@ -296,7 +296,7 @@ class Hub:
     def _show_full(self) -> None:
         """Show that the journal has no room; the journal itself cannot be told yet."""
         if self._untold is None:
-            text = f"The journal takes no events, nothing is acknowledged: {self.trouble}"
+            text = f"The journal takes no events, nothing is acknowledged: {self._committer.last_error}"
             condition = self._journal_full(PerceivedSeverity.CRITICAL, text)
             self._untold = self._own(EventKind.CONDITION, condition.subject, condition.to_body())
             self._show_unkept(self._untold)

@@ -114,6 +114,5 @@ def tcp_socket(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise ListenError(f"{host}:{port}: {error.strerror or error}") from error
     with listening:
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         listening.setblocking(False)
         yield listening

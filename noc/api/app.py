@@ -16,6 +16,7 @@ from ..tokens import TokenStore
 from . import ingest, problems, routes, stream
 
 PREFIX = "/api/v1"
+MAX_BODY_BYTES = 64 * 1024
 _DESCRIPTION = """\
 State, alarms, events and commands of a lifeline hub.
 
@@ -36,6 +37,7 @@ def create_app(hub: Hub | None = None, tokens: TokenStore | None = None) -> Fast
         docs_url=None,  # FastAPI's pages load scripts from a content network that is not there on the day
         redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
+        max_body_size=MAX_BODY_BYTES,
     )
     app.state.hub = hub
     app.state.tokens = tokens

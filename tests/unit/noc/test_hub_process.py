@@ -261,7 +261,7 @@ async def test_a_full_disk_stops_acknowledging_says_so_and_recovers_by_itself(wo
         ballast.unlink()
 
         async with asyncio.timeout(10):
-            while (await client.health())["status"] != "ok" or await client.alarms(active=True):
+            while (await client.health())["status"] != "ok" or await client.alarms(active=True):  # noqa: ASYNC110 - polls
                 await asyncio.sleep(0.05)
         await daemon.deliver([*unacknowledged, *behind])
         kept = [e["seq"] for e in await client.events(0, 1000, kind="bfd")]
