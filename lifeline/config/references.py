@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..i18n import _
-from ..model.inventory import Address, Inventory, Link, LinkEnd, Media, Network, ProtectionGroup
+from ..model.inventory import Address, Inventory, Link, LinkEnd, LinkQuality, Media, Network, ProtectionGroup
 from .problems import Finding, KeyPath, did_you_mean
 
 _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
@@ -14,6 +14,10 @@ _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
 
 _Place = tuple[str, str]
 """A site and an interface or device there."""
+
+_PROBE_BITS = 72 * 8
+"""A STAMP packet with UDP and IPv4 headers. Each way go one end's probes, and the answers to the other's."""
+_PROBE_SHARE = 0.05
 
 _MAX_HINTS = 32
 """A search for the nearest name takes 10 ms among a thousand; a file with a wrong prefix everywhere needs no 1,000."""
@@ -106,6 +110,23 @@ class _Checker:
                 message = _("the ends are in different subnets, {a} and {b}").format(
                     a=link.a.address.network, b=link.b.address.network)  # fmt: skip
                 self._find((*path, "b", "address"), message)
+            if link.quality is not None:
+                self._check_quality((*path, "quality"), link, link.quality)
+
+    def _check_quality(self, path: KeyPath, link: Link, quality: LinkQuality) -> None:
+        """Check that somebody measures, that somebody answers, and that traffic still finds room."""
+        ends = [(end.site, self._inventory.sites.get(end.site)) for end in (link.a, link.b)]
+        silent = [name for name, site in ends if site is not None and not site.agent]
+        if len(silent) == 2:
+            self._find(path, _("nobody would measure: neither end has an agent"), at_key=True)
+        elif silent and quality.reflector == "stateful":
+            message = _("nobody would answer at {site!r}, which has no agent")
+            hint = _("if its router answers STAMP, write {example}").format(example="reflector: stateless")
+            self._find(path, message.format(site=silent[0]), hint, at_key=True)
+        kbps = 2 * _PROBE_BITS / quality.interval_ms
+        if link.capacity_kbps is not None and kbps > _PROBE_SHARE * link.capacity_kbps:
+            message = _("probes and answers would take {kbps:.3g} of {capacity} kbit/s; they may take 5 %")
+            self._find((*path, "interval_ms"), message.format(kbps=kbps, capacity=link.capacity_kbps))
 
     def check_groups(self) -> None:
         """Check protection groups: two links, same two sites, nothing shared, both watched, traffic named."""

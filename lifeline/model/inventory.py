@@ -344,6 +344,67 @@ class BfdTimers:
 
 
 @dataclass(frozen=True, slots=True, config=_STRICT)
+class Limits:
+    """From when on a measured quantity is too high, and until when; what lies between changes nothing."""
+
+    raise_at: Annotated[float, Field(gt=0)]
+    """Too high from here on."""
+    clear_at: Annotated[float, Field(ge=0)]
+    """No longer too high from here down."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if self.clear_at >= self.raise_at:
+            raise ValueError(
+                _("clear_at must be less than raise_at, is {clear:g} and {raised:g}").format(
+                    clear=self.clear_at, raised=self.raise_at
+                )
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
+class LinkQuality:
+    """How a link's quality is measured by STAMP probes (RFC 8762), and from when on it is degraded (G.8031: SD)."""
+
+    interval_ms: Annotated[int, Field(ge=10, le=10_000)]
+    """Between probes of each end, ms."""
+    window_ms: Annotated[int, Field(ge=1000, le=600_000)] = 10_000
+    """How far back the figures look, ms."""
+    timeout_ms: Annotated[int, Field(ge=50, le=10_000)] = 2000
+    """An answer later than this is a lost probe, ms."""
+    loss_pct: Limits | None = None
+    """Share of packets lost in either direction, %."""
+    delay_ms: Limits | None = None
+    """Median two-way delay, ms."""
+    jitter_ms: Limits | None = None
+    """Spread of the one-way delay in either direction: 95th percentile above the least (RFC 5481 4.2), ms."""
+    reflector: Literal["stateful", "stateless"] = "stateful"
+    """Whether the far end numbers its answers, as lifeline does; a stateless one tells losses but no direction."""
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Self:
+        probes = round(self.window_ms / self.interval_ms)
+        if not 20 <= probes <= 10_000:
+            raise ValueError(
+                _("{n} probes in a window; window_ms must be 20 to 10000 times interval_ms").format(n=probes)
+            )
+        if (loss := self.loss_pct) and (loss.raise_at * probes < 200 or loss.raise_at > 100):
+            raise ValueError(
+                _("loss_pct.raise_at must be {least:.3g} to 100: two of the {n} probes in a window, or more").format(
+                    least=200 / probes, n=probes
+                )
+            )
+        if self.delay_ms is not None and self.delay_ms.raise_at >= self.timeout_ms:
+            raise ValueError(
+                _("delay_ms.raise_at must be less than timeout_ms, which is {n}: later answers count as lost").format(
+                    n=self.timeout_ms
+                )
+            )
+        return self
+
+
+@dataclass(frozen=True, slots=True, config=_STRICT)
 class LinkEnd:
     """One end of a link."""
 
@@ -371,6 +432,8 @@ class Link:
     """Sites it passes transparently, such as a satellite hub."""
     bfd: BfdTimers | None = None
     """Continuity check; a link that belongs to a protection group needs it."""
+    quality: LinkQuality | None = None
+    """Measurement of loss, delay and jitter; a degraded path is left as a failed one is."""
     capacity_kbps: Annotated[int, Field(gt=0)] | None = None
     """What it carries in each direction, kbit/s."""
 
