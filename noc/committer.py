@@ -67,7 +67,13 @@ class Committer:
         self._on_corrupt = on_corrupt
         self._waiting: deque[_Batch] = deque()
         self._news = asyncio.Event()
+        self._damage: JournalCorruptError | None = None
         self._edges = EdgeLog(log)
+
+    def damaged(self, error: JournalCorruptError) -> None:
+        """Say that a reader found the journal damaged; it is replaced before anything more is committed."""
+        self._damage = error
+        self._news.set()
 
     def submit(self, events: Sequence[Event], intake: Intake | None = None) -> asyncio.Future[Outcome]:
         """Queue a batch; the future tells what became of it.
@@ -85,6 +91,8 @@ class Committer:
         """Commit until cancelled."""
         while True:
             await self._news.wait()
+            if self._damage is not None:
+                await self._replace(self._damage)
             group = self._next_group()
             if not self._waiting:
                 self._news.clear()
@@ -111,8 +119,12 @@ class Committer:
         try:
             return await self._engine.append(events)
         except JournalCorruptError as error:
-            self._engine = await self._on_corrupt(error)
+            await self._replace(error)
             return await self._engine.append(events)
+
+    async def _replace(self, error: JournalCorruptError) -> None:
+        self._engine = await self._on_corrupt(error)
+        self._damage = None
 
     def _next_group(self) -> list[_Batch]:
         """Take batches in order, up to `MAX_GROUP` events, without those that may not be kept any more."""

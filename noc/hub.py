@@ -15,7 +15,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -196,11 +196,20 @@ class Hub:
         """What keeps the journal from taking events; empty when it takes them."""
         return str(self._untold.body["text"]) if self._untold else ""
 
-    def read(
+    async def read(
         self, after: int, limit: int | None = None, *, subject: str | None = None, kind: EventKind | None = None
-    ) -> AsyncIterator[StoredEvent]:
-        """Yield events of the journal (see `Engine.read`)."""
-        return self._engine.read(after, limit, subject=subject, kind=kind)
+    ) -> AsyncGenerator[StoredEvent]:
+        """Yield events of the journal (see `Engine.read`).
+
+        Raises:
+            JournalError: it cannot be read; a damaged one is replaced soon after.
+        """
+        try:
+            async for stored in self._engine.read(after, limit, subject=subject, kind=kind):
+                yield stored
+        except JournalCorruptError as error:
+            self._committer.damaged(error)
+            raise
 
     def keep(self, events: Sequence[Event], intake: Intake) -> asyncio.Future[Outcome]:
         """Commit a daemon's events; the future tells what became of them. Batches are taken in the order of calls."""

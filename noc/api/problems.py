@@ -12,6 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException as AnyHTTPException
 
+from lifeline.journal.engine import JournalError
+
 from .schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -32,6 +34,7 @@ def install(app: FastAPI) -> None:
     """Make the application answer every error as a problem document."""
     app.add_exception_handler(AnyHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(JournalError, _journal_error)
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
@@ -43,6 +46,10 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
     assert isinstance(error, RequestValidationError)
     faults = ["{}: {}".format(".".join(map(str, fault["loc"])), fault["msg"]) for fault in error.errors()]
     return _problem(422, "; ".join(faults))
+
+
+async def _journal_error(_request: Request, error: Exception) -> JSONResponse:
+    return _problem(503, f"the journal cannot be read now, try again: {error}")
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

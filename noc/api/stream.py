@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated, Any, Final
 
+import structlog
 from fastapi import APIRouter, Query, Request, Response
 
 from .. import telling
@@ -27,6 +28,7 @@ SEND_TIMEOUT_S: Final = 30.0
 _PAGE: Final = 512
 
 router = APIRouter()
+log = structlog.get_logger(__name__)
 
 
 @router.get(
@@ -114,7 +116,9 @@ class EventStream(Response):
         finally:
             for task in (sending, leaving):
                 task.cancel()
-            await asyncio.gather(sending, leaving, return_exceptions=True)
+            ended, _left = await asyncio.gather(sending, leaving, return_exceptions=True)
+            if isinstance(ended, Exception):  # the reader was given up, or the journal cannot be read
+                log.warning("stream ended", error=str(ended) or type(ended).__name__)
 
     async def _send(self, send: Any) -> None:
         async with aclosing(self._messages) as messages:

@@ -19,7 +19,7 @@ from lifeline.alarms import AlarmList
 from lifeline.clock import monotonic_s
 from lifeline.model.records import Event, PerceivedSeverity, StoredEvent
 from lifeline.runtime import wire
-from noc.client import HubClient
+from noc.client import HubClient, HubRefusedError
 
 
 @pytest.fixture
@@ -147,6 +147,28 @@ async def test_a_damaged_journal_is_set_aside_told_and_the_hub_runs(world: World
     aside.rename(world.data / "taken-away")
     async with HubProcess(world), HubClient(world.url) as client:
         assert await client.alarms(active=True) == []
+
+
+async def test_a_journal_damaged_in_use_is_replaced_and_nothing_known_is_forgotten(world: World) -> None:
+    writer = Writer()
+    known = ("path-down", "database-corrupt")
+    async with HubProcess(world), HubClient(world.url) as client, world.daemon() as daemon:
+        await daemon.deliver([writer.condition(), *writer.bfd(300)])
+        for file in (world.data / "journal.db", world.data / "journal.db-wal"):
+            file.write_bytes(b"\xa5" * file.stat().st_size)
+        with pytest.raises(HubRefusedError, match="try again") as refused:
+            await client.events()
+        assert refused.value.status == 503
+        await daemon.deliver(writer.bfd(100))
+        active: dict[str, Any] = {}
+        async with asyncio.timeout(15):
+            while not active.keys() >= set(known):
+                await asyncio.sleep(0.05)
+                active = {alarm["alarm_type_id"]: alarm for alarm in await client.alarms(active=True)}
+        assert len([e for e in await client.events(0, 1000) if e["node"] == AGENT]) == 100
+    async with HubProcess(world), HubClient(world.url) as client:
+        again = {alarm["alarm_type_id"]: alarm for alarm in await client.alarms(active=True)}
+        assert [again[name] for name in known] == [active[name] for name in known]
 
 
 async def test_the_first_start_shows_an_administrators_token_once(world: World) -> None:
