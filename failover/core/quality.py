@@ -38,6 +38,8 @@ LATER_ANSWERS: Final = 3
 MOST_REORDERING: Final = 64
 """A reflector whose numbers jump further than this has started anew."""
 CORRECTION_MAX_S: Final = 1.0
+CLOCK_ERROR_S: Final = 0.001
+"""Times may contradict one another by this much: kernels' times are of another clock than ours."""
 _MASK: Final = 0xFFFFFFFF
 _HALF: Final = 1 << 31
 _UNANSWERED: Final = -1
@@ -199,11 +201,11 @@ class Quality:
         zero = self._zero = self._zero or arrived
         arrived_s, left_s = seconds_between(zero, arrived), seconds_between(zero, left)
         delay_s = now - sent_at - (left_s - arrived_s)
-        if left_s < arrived_s or delay_s < 0:  # the reflector's clock jumped while it held the probe
+        if min(delay_s, left_s - arrived_s) < -CLOCK_ERROR_S:  # the reflector's clock jumped while it held the probe
             self.strange += 1
             return
         step = self._window.step
-        step.delays.append(delay_s)
+        step.delays.append(max(delay_s, 0.0))
         step.forward.append(arrived_s - sent_at)
         step.backward.append(now - left_s)
 
