@@ -1,11 +1,13 @@
 """Every figure that the kernel must reach: cuts survived beside BIRD, the lab, the inventory, the terminal, a newcomer.
 
-What hurts most comes first. The clone's set-up and tests come last and get what is left of ten minutes; a figure that
-was ended for want of time says so.
+What hurts most comes first. The fresh clone comes last, its tests last of all, and gets what is left of ten minutes; a
+figure that was ended for want of time says so. With SOAK=1 there is no limit, and every figure is measured whole.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 import traceback
 from collections.abc import Callable, Iterable
@@ -13,7 +15,7 @@ from dataclasses import dataclass, field
 
 from lifeline.clock import monotonic_s
 
-from . import clone_figures, drill_figures, inventory_figures, peer_figures
+from . import clone_figures, drill_figures, inventory_figures, kill_figures, peer_figures
 from .figures import Figure
 
 BUDGET_S = 580.0
@@ -39,12 +41,13 @@ def say(text: str) -> None:
 
 def measure() -> list[Figure]:
     """Measure all and return the figures; a part that breaks off yields what it had and the reason."""
-    budget = Budget(BUDGET_S)
+    budget = Budget(math.inf if os.environ.get("SOAK") else BUDGET_S)
     peer = peer_figures.BirdWorst()
     parts: list[Callable[[], Iterable[Figure]]] = [
         inventory_figures.measure,
         lambda: peer_figures.measure(peer, DRILLS_PER_MODE, say),
-        lambda: drill_figures.measure(peer, DRILLS_PER_MODE, say),
+        lambda: drill_figures.measure(peer, DRILLS_PER_MODE, say, budget.left_s),
+        lambda: kill_figures.measure(say),
         lambda: clone_figures.measure(budget.left_s, say),
     ]
     figures: list[Figure] = []
@@ -55,7 +58,9 @@ def measure() -> list[Figure]:
                 say(f"  {_line(figure)}")
         except Exception as error:  # noqa: BLE001 - a benchmark reports what it could not measure, and goes on
             traceback.print_exc()
-            figures.append(Figure("broke off", None, "", 0, note=f"{type(error).__name__}: {error}"))
+            figures.append(
+                Figure(f"part {len(figures)} broke off", None, "", 0, note=f"{type(error).__name__}: {error}")
+            )
     return figures
 
 

@@ -31,7 +31,7 @@ _PACE = fibre_cut.Pace(steady_within=30.0)
 def demo(*, headless: bool, keep: bool, lab_name: str) -> int:
     """Run the demonstration."""
     was_up = lab_name in deployed()
-    if not headless and not sys.stdout.isatty():
+    if not headless and not (sys.stdin.isatty() and sys.stderr.isatty()):
         narrate(_("No terminal here: running headless."))
         headless = True
     lab = Lab.up(name=lab_name, tell=narrate)
@@ -88,5 +88,4 @@ def _await_hub(lab: Lab) -> None:
                 else:
                     return
 
-    narrate(_("waiting for the hub"))
     asyncio.run(answers())
