@@ -17,6 +17,17 @@ from .tls import Certificate
 
 SOCKET_FILE: Final = "hub.sock"
 
+_TCP_THIN_LINEAR_TIMEOUTS = 16  # linux/tcp.h
+_TCP_OPTIONS = (
+    (socket.IPPROTO_TCP, _TCP_THIN_LINEAR_TIMEOUTS, 1),  # answers find a path that has moved without doubling waits
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
+"""Connections inherit them: one whose other end was cut off and has long come back on another is let go."""
+
 
 class ListenError(Exception):
     """An address cannot be listened on; the text says why."""
@@ -114,5 +125,7 @@ def tcp_socket(host: str, port: int) -> Iterator[socket.socket]:
     except OSError as error:
         raise ListenError(f"{host}:{port}: {error.strerror or error}") from error
     with listening:
+        for level, option, value in _TCP_OPTIONS:
+            listening.setsockopt(level, option, value)
         listening.setblocking(False)
         yield listening

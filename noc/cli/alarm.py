@@ -71,7 +71,7 @@ def show(identifier: str, hub: str | None, as_json: bool) -> None:
 
 \b
 Example:
-  lifeline alarm acknowledge 3f2a --text "crew on the way\"""")
+  lifeline alarm acknowledge path-down.link.fibre-dongcheng --text "crew on the way\"""")
 )
 @click.argument("identifier", metavar="ALARM")
 @click.option("--text", default="", help=_("Why, for the record."))
