@@ -56,19 +56,45 @@ def poll_table() -> str:
     return _table(["Poll Sequence", *(what.value for what in poll.PollInput)], rows)
 
 
+def requests_table() -> str:
+    """Return the requests as a Markdown table, the highest priority first."""
+    rows = [
+        [f"**{request.value}**", str(protection.CODES[request].value), protection.MEANINGS[request]]
+        for request in reversed(protection.Request)
+    ]
+    return _table(["Request", "Code", "Meaning"], rows)
+
+
+def winners_table() -> str:
+    """Return, as a Markdown table, what each winning request leads to, wherever the machine is."""
+    rows = [
+        [what.value, f"**{after.value}**", after.symbol, after.request.value, selector.value if selector else "."]
+        for what, (after, selector) in protection.WINNERS.items()
+    ]
+    return _table(["What wins", "Leads to", "RFC 7271", "Tells the far end", "Selects"], rows)
+
+
 def protection_table(transitions: protection.Transitions) -> str:
-    """Return a protection table as Markdown: state by input; states that the mode never enters are left out."""
-    head = ["State", "Request", *(what.value for what in protection.Input)]
+    """Return a protection table as Markdown: state by the inputs after which it matters where the machine is.
+
+    States that the mode never enters are left out.
+    """
+    inputs = [what for what in protection.Input if what not in protection.WINNERS]
     rows = [
         [
             f"**{state.value}**",
-            protection.REQUESTS[state].value,
-            *(_protection_cell(transitions, state, what) for what in protection.Input),
+            state.symbol,
+            state.request.value,
+            *(_protection_cell(transitions, state, what) for what in inputs),
         ]
-        for state in protection.State
-        if any(known is state for known, _ in transitions)
+        for state in _states(transitions)
     ]
-    return _table(head, rows)
+    return _table(["State", "RFC 7271", "Tells", *(what.value for what in inputs)], rows)
+
+
+def _states(transitions: protection.Transitions) -> list[protection.State]:
+    known = {state for state, _ in transitions}
+    return [state for state in protection.State if state in known]
 
 
 def _protection_cell(transitions: protection.Transitions, state: protection.State, what: protection.Input) -> str:
@@ -79,8 +105,17 @@ def _protection_cell(transitions: protection.Transitions, state: protection.Stat
 
 
 def protection_diagram(transitions: protection.Transitions) -> str:
-    """Return a protection table as a Mermaid diagram."""
-    edges = [(state.value, after.value, what.name) for (state, what), (after, _) in transitions.items()]
+    """Return this end's own part of a protection table as a Mermaid diagram.
+
+    What wins leads to its state from everywhere, and is drawn from Normal only; states that follow the far end are left
+    to the tables.
+    """
+    own = [state for state in _states(transitions) if state not in protection.FOLLOWS]
+    edges = [
+        (state.value, after.value, what.name)
+        for (state, what), (after, _) in transitions.items()
+        if state in own and after in own and (what not in protection.WINNERS or state is protection.State.NORMAL)
+    ]
     start = [protection.State.START_WORKING.value, protection.State.START_PROTECTION.value]
     return _diagram(edges, start)
 
@@ -113,6 +148,8 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "bfd-table": bfd_table,
     "bfd-diagram": bfd_diagram,
     "poll-table": poll_table,
+    "requests-table": requests_table,
+    "winners-table": winners_table,
     "revertive-table": lambda: protection_table(protection.REVERTIVE),
     "revertive-diagram": lambda: protection_diagram(protection.REVERTIVE),
     "non-revertive-table": lambda: protection_table(protection.NON_REVERTIVE),

@@ -1,13 +1,16 @@
-import copy
 import itertools
 
 import pytest
 
 from failover.core.protection import (
+    CODES,
+    MEANINGS,
     NON_REVERTIVE,
     REQUESTS,
     REVERTIVE,
+    SYMBOLS,
     WHY,
+    WHY_REQUESTED,
     IllegalInputError,
     Input,
     Protection,
@@ -39,71 +42,138 @@ def selects(effects):
 
 # ---- the tables ----
 
-# Both tables, every state and input; a blank says that local request logic cannot give this input in this state.
-#   state: next state and selector for         UNKNOWN  NR       SF_W    SF_P    SF_WP  WTR_EXPIRED
-EXPECTED_REVERTIVE = {
-    State.START_WORKING: "                     SW -     N w      PF p    UA w    NP -   .",
-    State.START_PROTECTION: "                  SP -     WTR p    PF p    UA w    NP -   .",
-    State.NORMAL: "                            .        N -      PF p    UA w    NP -   .",
-    State.UNAVAILABLE: "                       SW -     N w      PF p    UA -    NP -   .",
-    State.PROTECTING_FAILURE: "                SW w     WTR p    PF -    UA w    NP -   .",
-    State.NO_PATH: "                           .        N w      PF p    UA w    NP -   .",
-    State.WAIT_TO_RESTORE: "                   .        WTR -    PF p    UA w    NP -   N w",
-    State.DO_NOT_REVERT: "                     .        .        .       .       .      .",
-}
-EXPECTED_NON_REVERTIVE = EXPECTED_REVERTIVE | {
-    State.START_PROTECTION: "                  SP -     DNR p    PF p    UA w    NP -   .",
-    State.PROTECTING_FAILURE: "                SW w     DNR p    PF -    UA w    NP -   .",
-    State.WAIT_TO_RESTORE: "                   .        .        .       .       .      .",
-    State.DO_NOT_REVERT: "                     .        DNR -    PF p    UA w    NP -   .",
-}
-STATES = dict(zip(["SW", "SP", "N", "UA", "PF", "NP", "WTR", "DNR"], State, strict=True))
+# State-dependent cells, both tables; a blank says that the input cannot come in this state. Whatever else wins leads to
+# the same state from everywhere (WINNERS).
+#   state: next state and selector for  UNKNOWN   NR        NR_W      NR_P      EXPIRED  EXER
+EXPECTED_BOTH = """
+    START_WORKING            START:W -  N w       N w       N w       .        .
+    NORMAL                   .          N -       N -       N -       .        E:W:L -
+    UNAVAILABLE              START:W -  N w       N w       N w       .        .
+    NO_PATH                  START:W w  N w       N w       N w       .        .
+    NO_COMMON_PATH           START:W w  N w       N w       N w       .        .
+    LOCKED_OUT               START:W -  N w       N w       N w       .        .
+    PROTECTION_DEGRADED      START:W -  N w       N w       N w       .        .
+    MANUAL_WORKING           START:W -  N w       N w       N w       .        .
+    EXERCISE_WORKING         START:W -  N w       N w       N w       .        E:W:L -
+    FAR_LOCKED_OUT           START:W -  N w       N w       N w       .        .
+    FAR_UNAVAILABLE          START:W -  N w       N w       N w       .        .
+    FAR_PROTECTION_DEGRADED  START:W -  N w       N w       N w       .        .
+    FAR_MANUAL_WORKING       START:W -  N w       N w       N w       .        .
+    ANSWER_WORKING           START:W -  N w       N w       N w       .        E:W:L -
+"""
+EXPECTED_REVERTIVE = """
+    START_PROTECTION         START:P -  WTR p     N w       WTR p     .        .
+    PROTECTING_FAILURE       START:W w  WTR p     WTR p     WTR p     .        .
+    PROTECTING_DEGRADE       START:P -  WTR p     WTR p     WTR p     .        .
+    WAIT_TO_RESTORE          .          WTR -     WTR -     WTR -     N w      .
+    FORCED                   START:P -  N w       N w       N w       .        .
+    MANUAL_PROTECTION        START:P -  N w       N w       N w       .        .
+    EXERCISE_PROTECTION      START:P -  N w       N w       N w       .        E:P:L -
+    FAR_FORCED               START:P -  N w       N w       N w       .        .
+    FAR_PROTECTING_FAILURE   START:P -  WTR p     N w       WTR p     .        .
+    FAR_PROTECTING_DEGRADE   START:P -  WTR p     N w       WTR p     .        .
+    FAR_MANUAL_PROTECTION    START:P -  N w       N w       N w       .        .
+    FAR_WAIT_TO_RESTORE      START:P -  N w       N w       N w       .        .
+    FAR_DO_NOT_REVERT        START:P -  N w       N w       N w       .        E:P:L -
+    ANSWER_PROTECTION        START:P -  N w       N w       N w       .        E:P:L -
+"""
+EXPECTED_NON_REVERTIVE = """
+    START_PROTECTION         START:P -  DNR p     N w       DNR p     .        .
+    PROTECTING_FAILURE       START:W w  DNR p     DNR p     DNR p     .        .
+    PROTECTING_DEGRADE       START:P -  DNR p     DNR p     DNR p     .        .
+    DO_NOT_REVERT            START:P -  DNR -     DNR -     DNR -     .        E:P:L -
+    FORCED                   START:P -  DNR p     DNR p     DNR p     .        .
+    MANUAL_PROTECTION        START:P -  DNR p     DNR p     DNR p     .        .
+    EXERCISE_PROTECTION      START:P -  DNR p     DNR p     DNR p     .        E:P:L -
+    FAR_FORCED               START:P -  DNR p     N w       DNR p     .        .
+    FAR_PROTECTING_FAILURE   START:P -  DNR p     N w       DNR p     .        .
+    FAR_PROTECTING_DEGRADE   START:P -  DNR p     N w       DNR p     .        .
+    FAR_MANUAL_PROTECTION    START:P -  DNR p     N w       DNR p     .        .
+    FAR_WAIT_TO_RESTORE      START:P -  DNR p     N w       DNR p     .        .
+    ANSWER_PROTECTION        START:P -  DNR p     DNR p     DNR p     .        E:P:L -
+"""
+# What wins, wherever we are.
+EXPECTED_WINNERS = """
+    LO UA:LO:L w         FAR_LO UA:LO:R w     SF_P UA:P:L w        FAR_SF_P UA:P:R w
+    FS PF:F:L p          FAR_FS PF:F:R p      SF_W PF:W:L p        FAR_SF_W PF:W:R p
+    SD_P UA:DP:L w       FAR_SD_P UA:DP:R w   SD_W PF:DW:L p       FAR_SD_W PF:DW:R p
+    MS_P SA:MP:L p       FAR_MS_P SA:MP:R p   MS_W SA:MW:L w       FAR_MS_W SA:MW:R w
+    SF_WP NP:L -         SF_W_FAR_SF_P NP:R - FAR_WTR WTR:R p
+    FAR_EXER_W E:W:R w   FAR_EXER_P E:P:R p
+"""
+INPUTS = (Input.UNKNOWN, Input.NR, Input.NR_W, Input.NR_P, Input.WTR_EXPIRED, Input.EXER)
+STATES = {symbol: state for state, symbol in SYMBOLS.items()}
 SELECTORS = {"w": W, "p": P, "-": None}
 
 
-def parsed(rows):
+def parsed(rows, far_dnr):
     table = {}
-    for state, row in rows.items():
-        cells = iter(row.split())
-        for what in Input:
-            if (cell := next(cells)) != ".":
-                table[state, what] = (STATES[cell], SELECTORS[next(cells)])
+    for row in rows.strip().splitlines():
+        name, *cells = row.split()
+        each = iter(cells)
+        for what in INPUTS:
+            if (cell := next(each)) != ".":
+                table[State[name], what] = (STATES[cell], SELECTORS[next(each)])
+        table[State[name], Input.FAR_DNR] = (far_dnr, P)
+        winners = iter(EXPECTED_WINNERS.split())
+        for what in winners:
+            table[State[name], Input[what]] = (STATES[next(winners)], SELECTORS[next(winners)])
     return table
 
 
 @pytest.mark.parametrize(
-    ("table", "expected"), [(REVERTIVE, EXPECTED_REVERTIVE), (NON_REVERTIVE, EXPECTED_NON_REVERTIVE)]
+    ("table", "expected", "far_dnr"),
+    [
+        (REVERTIVE, EXPECTED_REVERTIVE, State.FAR_DO_NOT_REVERT),
+        (NON_REVERTIVE, EXPECTED_NON_REVERTIVE, State.DO_NOT_REVERT),
+    ],
 )
-def test_the_tables_say_what_was_reviewed(table, expected):
-    assert table == parsed(expected)
+def test_the_tables_say_what_was_reviewed(table, expected, far_dnr):
+    assert table == parsed(EXPECTED_BOTH.rstrip() + expected, far_dnr)
 
 
-@pytest.mark.parametrize(("config", "state", "what"), itertools.product([CONFIG, NON_REVERTIVE_CONFIG], State, Input))
-def test_every_state_and_input_follow_the_table_or_are_refused(config, state, what):
-    end = Protection(config, 0.0)
-    end._state = state
-    table = REVERTIVE if config.revertive else NON_REVERTIVE
-    effects = []
-    if (state, what) not in table:
-        with pytest.raises(IllegalInputError, match=f"{what.name} in state {state.name}"):
-            end._apply(what, 1.0, effects)
-        assert (end.state, end.selector, effects) == (state, W, [])
-        return
-    end._apply(what, 1.0, effects)
-    next_state, selector = table[state, what]
-    assert end.state is next_state
-    assert end.selector is (selector or W)
-    assert selects(effects) == ([P] if selector is P else [])
-    assert end.request is REQUESTS[next_state]
-    changes = [e for e in effects if isinstance(e, StateChanged)]
-    assert [(c.previous, c.state, c.selector, c.at) for c in changes] == (
-        [(state, next_state, end.selector, 1.0)] if next_state is not state else []
-    )
+@pytest.mark.parametrize("config", [CONFIG, NON_REVERTIVE_CONFIG])
+def test_every_state_and_input_follow_the_table_or_are_refused(config):
+    for state, what, before in itertools.product(State, Input, Selector):
+        end = Protection(config, 0.0, before)
+        end._state = state
+        table = REVERTIVE if config.revertive else NON_REVERTIVE
+        changes = []
+        if (state, what) not in table:
+            with pytest.raises(IllegalInputError, match=f"{what.name} in state {state.name}"):
+                end._apply(what, 1.0, changes)
+            assert (end.state, end.selector, changes) == (state, before, [])
+            continue
+        moved = end._apply(what, 1.0, changes)
+        next_state, selector = table[state, what]
+        assert end.state is next_state
+        assert end.selector is (selector or before)
+        assert end.request is REQUESTS[next_state]
+        assert moved is (next_state is not state or end.selector is not before)
+        assert [(c.previous, c.state, c.selector, c.at) for c in changes] == (
+            [(state, next_state, end.selector, 1.0)] if next_state is not state else []
+        )
 
 
-def test_every_state_has_a_request_and_a_sentence():
-    assert set(REQUESTS) == set(WHY) == set(State)
-    assert list(Request) == [Request.NR, Request.DNR, Request.WTR, Request.SF_W, Request.SF_P]
+@pytest.mark.parametrize("table", [REVERTIVE, NON_REVERTIVE])
+def test_an_input_that_goes_on_standing_moves_nothing_further(table):
+    for (_, what), (after, _) in table.items():
+        if what is not Input.WTR_EXPIRED:
+            assert table[after, what][0] is after
+
+
+def test_every_state_has_a_request_a_symbol_and_a_sentence():
+    assert set(REQUESTS) == set(SYMBOLS) == set(WHY) | set(WHY_REQUESTED) == set(State)
+    assert not set(WHY) & set(WHY_REQUESTED)
+    assert set(Request) == set(MEANINGS) == set(CODES)
+
+
+def test_requests_stand_in_ascending_priority_as_they_are_sent():
+    # G.8031 table 11-1
+    codes = {"NR": 0, "DNR": 1, "RR": 2, "EXER": 4, "WTR": 5, "MS-W": 7, "MS-P": 7, "SD-W": 9, "SD-P": 9, "SF-W": 11,
+             "FS": 13, "SF-P": 14, "LO": 15}  # fmt: skip
+    assert {request.value: code.value for request, code in CODES.items()} == codes
+    assert [request.value for request in Request] == list(codes)
 
 
 def reachable(config, start):
@@ -117,11 +187,11 @@ def reachable(config, start):
             continue
         seen[key] = end
         for path, failed in itertools.product(Selector, (True, False)):
-            following = copy.deepcopy(end)
+            following = end.fork()
             following.signal_fail(path, failed, now + 0.001)
             todo.append((following, now + 0.001))
         if (deadline := end.next_deadline()) is not None:
-            following = copy.deepcopy(end)
+            following = end.fork()
             following.handle_timer(deadline)
             todo.append((following, deadline))
     return seen.values()
@@ -155,10 +225,10 @@ def test_a_switch_never_goes_to_a_failed_path(config, start):
     for end in reachable(config, start):
         before = end.selector
         for path, failed in itertools.product(Selector, (True, False)):
-            following = copy.deepcopy(end)
+            following = end.fork()
             following.signal_fail(path, failed, 1e6)
             assert following.selector is before or following.failed(following.selector) is not True
-        following = copy.deepcopy(end)
+        following = end.fork()
         following.handle_timer(1e6)
         assert following.selector is before or following.failed(following.selector) is not True
 
@@ -362,6 +432,7 @@ def test_an_unknown_path_is_refused(path):
         ({"wtr_s": 721}, "wtr_s is 721"),
         ({"hold_off_s": 10.1}, "hold_off_s is 10.1, must be 0 to 10"),
         ({"hold_off_s": float("nan")}, "hold_off_s is nan"),
+        ({"hold_off_s": 0.25}, "hold_off_s is 0.25, must be a multiple of 0.1"),
     ],
 )
 def test_times_outside_the_standard_are_refused(fields, error):
