@@ -15,7 +15,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from lifeline.i18n import _
+from lifeline.i18n import N_, _
 from lifeline.model.records import Json
 
 WIDTH = 80
@@ -168,11 +168,11 @@ def _what(moment: Mapping[str, Json]) -> str | None:
 
 
 # The record's names and their texts.
-_CUTS = {"silent": "a silent cut", "oneway": "a one-way cut", "carrier": "a cut with loss of carrier"}
+_CUTS = {"silent": N_("a silent cut"), "oneway": N_("a one-way cut"), "carrier": N_("a cut with loss of carrier")}
 _TASKS = {
-    "detect": "detect",
-    "switch": "switch",
-    "alarm raised": "alarm raised",
-    "site's own report": "site's own report, over satellite",
-    "revert": "revert",
+    "detect": N_("detect"),
+    "switch": N_("switch"),
+    "alarm raised": N_("alarm raised"),
+    "site's own report": N_("site's own report, over satellite"),
+    "revert": N_("revert"),
 }

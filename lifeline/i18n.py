@@ -41,6 +41,11 @@ def _(message: str) -> str:
     return _translation.gettext(message)
 
 
+def N_(message: str) -> str:  # noqa: N802 - gettext's own name for it
+    """Return the message as it is: a text that a catalogue must have, and that `_` translates when it is shown."""
+    return message
+
+
 def ngettext(singular: str, plural: str, n: int) -> str:
     """Return the message for `n` things in the chosen language."""
     return _translation.ngettext(singular, plural, n)

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from lifeline.clock import monotonic_ns, monotonic_s, wall_ns
+from lifeline.i18n import N_
 from lifeline.model.inventory import Inventory, Media
 from lifeline.model.records import Json
 from noc.client import HubUnreachableError
@@ -24,7 +25,7 @@ from .steady import unsteady_reasons
 from .watch import Hub, Watch
 
 NAME = "fibre-cut"
-OBJECTIVE = "A super base station that loses its fibre keeps talking over satellite, and comes back without a loss."
+OBJECTIVE = N_("A super base station that loses its fibre keeps talking over satellite, and comes back without a loss.")
 MODES = ("silent", "oneway", "carrier")
 DIRECTIONS = ("to-site", "to-core")
 TO_HUB, TO_SITE = "site_to_hub", "hub_to_site"
