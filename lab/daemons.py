@@ -72,7 +72,7 @@ def admit(topology: Topology, inventory: Inventory, place: Place) -> dict[str, d
         node.name: {
             "inventory.yml": knows_all,
             "hub.crt": certificate,
-            "token": _token(tokens, f"agent-{node.name}", Role.AGENT),
+            "token": _token(tokens, node.name, Role.AGENT),
             "supervise.json": json.dumps(_supervisor(node, address, is_hub=node.name == hub), indent=1),
         }
         for node in staffed

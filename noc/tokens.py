@@ -37,7 +37,7 @@ class Role(StrEnum):
     VIEWER = "viewer"  # read everything
     OPERATOR = "operator"  # acknowledge alarms
     ADMINISTRATOR = "administrator"
-    AGENT = "agent"  # deliver events, and nothing else
+    AGENT = "agent"  # deliver events of the site that the token is named after, and nothing else
 
     def includes(self, needed: Role) -> bool:
         """Tell whether this role may do what another may."""

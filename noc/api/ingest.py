@@ -105,6 +105,8 @@ class _Session:
             raise ValueError(f"version {hello.version} is spoken there, {wire.PROTOCOL_VERSION} here")
         if not _NODE.fullmatch(hello.node):
             raise ValueError(f"{hello.node!r} is no name of a daemon, such as sbs-dongcheng/agent")
+        if self._who.token is not None and hello.node.partition("/")[0] != self._who.name:
+            raise ValueError(f"token {self._who.name!r} speaks for that site's daemons, not for {hello.node!r}")
 
     async def _converse(self, node: str) -> None:
         reading = asyncio.create_task(self._read(node))

@@ -29,7 +29,8 @@ def token() -> None:
 @token.command(
     help=_("""Create a token named NAME and print it: this once, only its hash is kept. It holds at once.
 
-A viewer reads everything; an operator also acknowledges alarms; an agent delivers events and does nothing else.
+A viewer reads everything; an operator also acknowledges alarms; an agent delivers events of the site NAME
+and does nothing else.
 
 \b
 Examples:

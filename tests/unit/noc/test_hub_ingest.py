@@ -146,6 +146,13 @@ async def test_only_an_agents_token_opens_the_door(hub: World) -> None:
         await daemon.deliver(Writer().bfd())
 
 
+async def test_a_sites_token_speaks_for_no_other_site(hub: World) -> None:
+    token = tokens.create(hub.data, "sbs-b", "agent")
+    async with hub.daemon(None, token) as daemon:
+        await daemon.say(wire.Hello(AGENT, "b1", "sbs-a"))
+        assert await refusal(daemon) == "token 'sbs-b' speaks for that site's daemons, not for 'sbs-a/agent'"
+
+
 async def test_a_revoked_token_ends_a_connection_that_stands(hub: World) -> None:
     async with hub.daemon(token=tokens.create(hub.data, "sbs-a", "agent")) as daemon:
         await daemon.deliver(Writer().bfd())
