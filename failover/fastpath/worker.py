@@ -24,6 +24,7 @@ Completion = Callable[[], None]
 PATIENCE_S = 0.001
 _HAND_OVER_S = 0.0001
 """How long one thread may keep the interpreter from the other; Python's own 5 ms are half a BFD interval."""
+_STACK_BYTES = 1 << 18  # locked in memory as all else is; the default of 8 MB is more than the whole program
 
 
 class Worker:
@@ -35,6 +36,7 @@ class Worker:
         self._slow = False
         self._done: deque[Completion] = deque()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        threading.stack_size(_STACK_BYTES)
         self._thread = threading.Thread(target=self._work, name="worker", daemon=True)
         self._thread.start()
 

@@ -190,18 +190,20 @@ class Probes:
         probe = str(Path(__file__).with_name("failover_probe.py"))
         ends = (("a", a_address, b_address), ("b", b_address, a_address))
         self._processes = [
-            world.spawn(site, sys.executable, probe, mine, theirs, str(self._results[site]))
+            world.spawn(site, sys.executable, probe, mine, theirs, str(self._results[site]), stdout=subprocess.PIPE)
             for site, mine, theirs in ends
         ]
-        time.sleep(0.3)  # both have opened their sockets; probes lost before `begin` do not count
-        self._from = time.monotonic_ns() // 1_000_000
+        for process in self._processes:  # what was sent before both had opened their sockets does not count
+            assert process.stdout is not None
+            process.stdout.readline()
+        self._from = time.monotonic_ns() // 1_000_000 + 2
 
     def stop(self) -> dict[str, Outage]:
         until_ms = time.monotonic_ns() // 1_000_000
         for process in self._processes:
             process.send_signal(signal.SIGTERM)
         for process in self._processes:
-            process.wait(10)
+            process.communicate(timeout=10)
         results = {site: json.loads(path.read_text()) for site, path in self._results.items()}
         return {
             f"{near}->{far}": _outage(results[near]["sent"], results[far]["received"], self._from, until_ms)
