@@ -61,11 +61,14 @@ def test_programs_get_the_problems_as_json(capsys, faulty):
     assert (code, json.loads(out)["valid"], json.loads(out)["sites"]) == (0, True, 11)
 
 
-def test_secrets_are_fetched_on_demand(capsys, monkeypatch):
-    monkeypatch.delenv("LIFELINE_SNMP_COMMUNITY", raising=False)
-    code, _out, err = run(capsys, "validate", GOVNET, "--secrets")
+def test_secrets_are_fetched_on_demand(capsys, monkeypatch, tmp_path):
+    file = tmp_path / "inventory.yml"
+    file.write_text("lifeline: 1\ncredentials:\n  radios: {kind: snmp-v2c, secret: {env: RADIOS_COMMUNITY}}\n")
+    monkeypatch.delenv("RADIOS_COMMUNITY", raising=False)
+    assert run(capsys, "validate", str(file))[0] == 0
+    code, _out, err = run(capsys, "validate", str(file), "--secrets")
     assert code == 2
-    assert "LIFELINE_SNMP_COMMUNITY is not set" in err
+    assert "RADIOS_COMMUNITY is not set" in err
 
 
 def test_the_schema_is_printed_and_describes_the_lab_inventory(capsys):

@@ -155,12 +155,14 @@ class TestSecrets:
             read_secret(SecretRef(file=str(file)))
 
     def test_secrets_are_fetched_only_when_asked_for(self, tmp_path, monkeypatch):
-        monkeypatch.delenv("LIFELINE_SNMP_COMMUNITY", raising=False)
-        load_inventory(GOVNET)
-        with pytest.raises(ConfigError, match="LIFELINE_SNMP_COMMUNITY is not set"):
-            load_inventory(GOVNET, secrets=True)
-        monkeypatch.setenv("LIFELINE_SNMP_COMMUNITY", "public")
-        load_inventory(GOVNET, secrets=True)
+        file = tmp_path / "inventory.yml"
+        file.write_text("lifeline: 1\ncredentials:\n  radios: {kind: snmp-v2c, secret: {env: RADIOS_COMMUNITY}}\n")
+        monkeypatch.delenv("RADIOS_COMMUNITY", raising=False)
+        load_inventory(file)
+        with pytest.raises(ConfigError, match="RADIOS_COMMUNITY is not set"):
+            load_inventory(file, secrets=True)
+        monkeypatch.setenv("RADIOS_COMMUNITY", "public")
+        load_inventory(file, secrets=True)
 
 
 class TestModelInCode:

@@ -38,7 +38,7 @@ def test_every_node_gets_a_token_of_its_own_that_the_hub_knows(place: Place) -> 
     for node, each in files.items():
         token = store.find(each["token"])
         assert token
-        assert (token.name, token.role) == (f"agent-{node}", Role.AGENT)
+        assert (token.name, token.role) == (node, Role.AGENT)
     administrator = store.find((place.secrets / "token").read_text())
     assert administrator
     assert administrator.role is Role.ADMINISTRATOR

@@ -135,7 +135,7 @@ def test_a_fault_holds_until_it_is_healed(
 def test_the_undo_is_on_disk_before_the_fault_is_in_the_network(toy: tuple[Faults, ToyDriver, Place]) -> None:
     faults, driver, place = toy
     seen = []
-    driver.mute = lambda _senders: seen.append(json.loads((place.faults / "001.json").read_text()))  # type: ignore[method-assign]
+    driver.mute = lambda _senders: seen.append(json.loads((place.faults / "001.json").read_text()))  # type: ignore[method-assign] # a spy
     with pytest.raises(LabError, match="did not take hold"):
         faults.inject("fibre-cut", "fibre-east")
     assert seen[0]["phase"] == "injecting"
@@ -213,7 +213,7 @@ def test_one_fault_that_cannot_be_undone_keeps_no_other_from_healing(toy: tuple[
     faults, driver, _place = toy
     faults.inject("fibre-cut", "fibre-east")
     faults.inject("node-off", "west")
-    driver.power_on = lambda _node: None  # type: ignore[method-assign]
+    driver.power_on = lambda _node: None  # type: ignore[method-assign] # a spy
     with pytest.raises(LabError, match="002: fault 002 still holds"):
         faults.heal()
     assert [fault.id for fault in faults.active()] == ["002"]
