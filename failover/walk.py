@@ -349,9 +349,13 @@ def _random_step(pair: Pair, dice: random.Random) -> None:
         pair.set_path(dice.choice(PATHS), dice.choice(("a", "b", "ab", "ab")), works=dice.random() < 0.55)
     elif what < 0.87:
         name = dice.choice("ab")
-        frozen = pair.ends[name].machine.frozen
-        clear = dice.random() < (0.8 if frozen else 0.3)
-        pair.command(name, Command.CLEAR if clear else dice.choice(_COMMANDS))
+        machine = pair.ends[name].machine
+        if dice.random() < (0.8 if machine.frozen else 0.3):
+            pair.command(name, Command.CLEAR)
+        elif machine.state is State.DO_NOT_REVERT and dice.random() < 0.3:
+            pair.command(name, Command.EXERCISE)
+        else:
+            pair.command(name, dice.choice(_COMMANDS))
     elif what < 0.92:
         pair.degrade(dice.choice("ab"), dice.choice(PATHS), degraded=dice.random() < 0.5)
     elif what < 0.95:

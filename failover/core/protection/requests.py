@@ -106,6 +106,7 @@ class Input(Enum):
     MS_W = "MS-W"
 
     FAR_LO = "far LO"
+    FAR_SF_WP = "far SF-W and SF-P"
     FAR_SF_P = "far SF-P"
     FAR_FS = "far FS"
     FAR_SF_W = "far SF-W"
@@ -150,6 +151,8 @@ FAR: Final[dict[tuple[Request, Selector], Input]] = {
     )
     for signal in Selector
 } | {
+    # A far end that has stayed on a failed protection path has no other.
+    (Request.SF_P, Selector.PROTECTION): Input.FAR_SF_WP,
     (Request.EXER, Selector.WORKING): Input.FAR_EXER_W,
     (Request.EXER, Selector.PROTECTION): Input.FAR_EXER_P,
 }

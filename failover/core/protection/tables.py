@@ -42,6 +42,7 @@ class State(Enum):
     EXERCISE_PROTECTION = "Exercise on protection"
 
     FAR_LOCKED_OUT = "Far locked out"
+    FAR_NO_PATH = "Far no path"
     FAR_UNAVAILABLE = "Far unavailable"
     FAR_FORCED = "Far forced switch"
     FAR_PROTECTING_FAILURE = "Far protecting failure"
@@ -86,6 +87,7 @@ REQUESTS: Final[dict[State, Request]] = dict.fromkeys(State, Request.NR) | {
 
 FOLLOWS: Final[dict[State, Request]] = {
     State.FAR_LOCKED_OUT: Request.LO,
+    State.FAR_NO_PATH: Request.SF_P,
     State.FAR_UNAVAILABLE: Request.SF_P,
     State.FAR_FORCED: Request.FS,
     State.FAR_PROTECTING_FAILURE: Request.SF_W,
@@ -107,7 +109,8 @@ SYMBOLS: Final[dict[State, str]] = {
     State.UNAVAILABLE: "UA:P:L",
     State.PROTECTING_FAILURE: "PF:W:L",
     State.NO_PATH: "NP:L",
-    State.NO_COMMON_PATH: "NP:R",
+    State.NO_COMMON_PATH: "NP:LR",
+    State.FAR_NO_PATH: "NP:R",
     State.WAIT_TO_RESTORE: "WTR",
     State.DO_NOT_REVERT: "DNR",
     State.LOCKED_OUT: "UA:LO:L",
@@ -143,6 +146,7 @@ WINNERS: Final[dict[Input, Target]] = {
     Input.FAR_LO: (State.FAR_LOCKED_OUT, _W),
     Input.SF_WP: (State.NO_PATH, None),  # neither path is better: stay, and take the first that works again
     Input.SF_W_FAR_SF_P: (State.NO_COMMON_PATH, None),
+    Input.FAR_SF_WP: (State.FAR_NO_PATH, None),
     Input.SF_P: (State.UNAVAILABLE, _W),
     Input.FAR_SF_P: (State.FAR_UNAVAILABLE, _W),
     Input.FS: (State.FORCED, _P),
@@ -166,7 +170,7 @@ WINNERS: Final[dict[Input, Target]] = {
 _ON_WORKING: Final = (
     State.LOCKED_OUT, State.UNAVAILABLE, State.PROTECTION_DEGRADED, State.MANUAL_WORKING,
     State.FAR_LOCKED_OUT, State.FAR_UNAVAILABLE, State.FAR_PROTECTION_DEGRADED, State.FAR_MANUAL_WORKING,
-    State.EXERCISE_WORKING, State.ANSWER_WORKING,
+    State.EXERCISE_WORKING, State.ANSWER_WORKING, State.FAR_NO_PATH,
 )  # fmt: skip
 _ON_PROTECTION: Final = (
     State.FORCED, State.MANUAL_PROTECTION, State.FAR_FORCED, State.FAR_MANUAL_PROTECTION,

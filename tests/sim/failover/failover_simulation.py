@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from math import inf
 
 from failover.core import bfd, protection
+from failover.core.aps import ApsMessage
 from failover.core.packet import ControlPacket, State
-from failover.core.protection import Protection, ProtectionConfig, Selector
+from failover.core.protection import ApsConfig, Protection, ProtectionConfig, Selector
 
 PATHS = tuple(Selector)
+APS = "aps"
+"""Where APS messages go: over the protection path, beside BFD."""
 LATE_S = 0.002
 """A wake-up this much after the detection deadline is our own fault."""
 
@@ -61,7 +64,7 @@ class World:
 
     def __init__(
         self, seed=0, *, wtr_s=2.0, hold_off_s=0.0, revertive=True,
-        detect_mult=3, fibre_interval_us=10_000, fibre_s=0.001, sat_s=0.27,
+        detect_mult=3, fibre_interval_us=10_000, fibre_s=0.001, sat_s=0.27, aps=False,
     ):  # fmt: skip
         self.random = random.Random(seed)
         self.now = 0.0
@@ -73,6 +76,8 @@ class World:
         self.intervals_us = {Selector.WORKING: fibre_interval_us, Selector.PROTECTION: 300_000}
         self.detect_mult = detect_mult
         self.discriminators = itertools.count(1)
+        self.lives = itertools.count(1)
+        self.aps = aps
         delays = {Selector.WORKING: fibre_s, Selector.PROTECTION: sat_s}
         self.channels = {(end, path): Channel(delays[path]) for end in "ab" for path in PATHS}  # by sender
         self.ends = {name: self.start(name) for name in "ab"}
@@ -87,7 +92,8 @@ class World:
             )
             for path, interval in self.intervals_us.items()
         }
-        return End(name, sessions, Protection(self.group, self.now, selector))
+        aps = ApsConfig(group=1, epoch=next(self.lives)) if self.aps else None
+        return End(name, sessions, Protection(self.group, self.now, selector, aps))
 
     def restart(self, name):
         """Restart an end's process: all state is lost, the selector is adopted from the kernel."""
@@ -144,6 +150,9 @@ class World:
         """Run an end once: drain, then timers."""
         queue, end.queue = end.queue, []
         for arrival, path, data in queue:
+            if path == APS:
+                self.perform(end, None, end.protection.receive(ApsMessage.decode(data), arrival))
+                continue
             self.perform(end, path, end.sessions[path].receive(ControlPacket.decode(data), arrival))
         for path, session in end.sessions.items():
             deadline = session.detection_deadline
@@ -159,6 +168,8 @@ class World:
             self.log.append((self.now, end.name, path, effect))
             if isinstance(effect, bfd.Send):
                 self.transmit(end, path, effect.packet.encode())
+            elif isinstance(effect, protection.SendAps):
+                self.transmit(end, APS, effect.message.encode())
             elif isinstance(effect, bfd.SignalFail):
                 switched = end.protection.signal_fail(path, effect.failed, self.now, effect.reason)
                 self.perform(end, None, switched)
@@ -167,7 +178,7 @@ class World:
 
     def transmit(self, end, path, data):
         """Put a packet on the wire."""
-        channel = self.channels[end.name, path]
+        channel = self.channels[end.name, Selector.PROTECTION if path == APS else path]
         if channel.cut or self.random.random() < channel.loss:
             return
         arrival = self.now + channel.delay_s + channel.jitter_s * self.random.random()
@@ -180,7 +191,8 @@ class World:
         """Hold, after every step: no traffic on a path known to have failed while the other is known to work."""
         group = end.protection
         selected, other = group.failed(group.selector), group.failed(group.selector.other)
-        assert not (selected and other is False and not group.config.hold_off_s), group.why
+        excused = group.config.hold_off_s or group.state is protection.State.NO_COMMON_PATH
+        assert not (selected and other is False and not excused), group.why
         if isinstance(last := self.log[-1][3] if self.log else None, protection.Select):
             assert group.failed(last.selector) is not True, "switched to a failed path"
 

@@ -302,3 +302,94 @@ def test_two_hundred_cuts_in_any_phase_are_each_survived_within_the_detection_ti
         world.run_until(World.normal)
         world.log.clear()
     assert worst <= 0.034
+
+
+# ---- with APS between the ends ----
+
+
+def aligned(world):
+    a, b = world.selectors()
+    return a is b
+
+
+@SEEDS
+def test_aps_over_a_satellite_delays_no_switch(seed):
+    world = up(seed, aps=True)
+    world.cut("working")
+    cut_at = world.now
+    world.run(0.1)
+    assert world.selectors() == (P, P)
+    assert all(0.020 <= at - cut_at <= 0.032 for at, _, _, _ in world.effects(protection.Select))
+
+
+def test_a_cut_while_the_far_end_holds_the_path_admin_down_is_told_over_aps():
+    for aps in (False, True):
+        world = up(aps=aps)
+        end = world.ends["a"]
+        world.perform(end, W, end.sessions[W].admin_down(world.now))
+        world.run(1.0)
+        world.cut("working")
+        world.run(1.0)
+        assert world.selectors() == (W, W), "AdminDown is no failure, and silence after it is none either"
+        world.perform(end, W, end.sessions[W].admin_up(world.now))
+        world.run(7.0)
+        assert world.selectors() == ((P, P) if aps else (P, W)), "without APS the other end cannot tell"
+    assert world.ends["b"].protection.state is protection.State.FAR_PROTECTING_FAILURE
+
+
+def test_carrier_loss_at_one_end_is_told_to_an_end_that_sees_nothing():
+    world = up(aps=True)
+    end = world.ends["a"]
+    world.perform(end, None, end.protection.signal_fail("working", True, world.now, "loss of carrier"))
+    assert world.run_until(aligned) < 0.28
+    assert world.selectors() == (P, P)
+
+
+def test_both_ends_revert_within_the_time_that_news_takes():
+    world = up(wtr_s=2.0, aps=True)
+    world.cut("working")
+    world.run(5.0)
+    world.heal("working")
+    world.run_until(lambda w: w.selectors() == (W, W), 10.0)
+    first, last = sorted(at for at, _, _, effect in world.effects(protection.Select) if effect.selector is W)
+    assert last - first < 2 * 0.28
+    world.run(1.0)
+    assert world.normal()
+
+
+@SEEDS
+def test_a_command_at_one_end_moves_both_and_clearing_it_takes_both_back(seed):
+    world = up(seed, aps=True)
+    end = world.ends["a"]
+    outcome = end.protection.command(protection.Command.FORCE, world.now)
+    world.perform(end, None, outcome.effects)
+    assert world.run_until(aligned) < 0.28
+    assert world.selectors() == (P, P)
+    world.perform(end, None, end.protection.command(protection.Command.CLEAR, world.now).effects)
+    assert world.run_until(aligned) < 0.28
+    assert world.normal()
+
+
+def test_a_lost_burst_is_made_good_within_a_second():
+    world = up(aps=True)
+    end = world.ends["a"]
+    world.channels["a", P].loss = 1.0
+    world.perform(end, None, end.protection.command(protection.Command.FORCE, world.now).effects)
+    world.run(0.1)
+    world.channels["a", P].loss = 0.0
+    assert world.run_until(aligned) < 1.3
+
+
+@SEEDS
+def test_a_restart_with_aps_switches_nothing_at_either_end(seed):
+    world = up(seed, aps=True)
+    world.cut("working")
+    world.run(3.0)
+    restarted_at = world.now
+    world.restart("a")
+    world.run(8.0)
+    assert world.selectors() == (P, P)
+    assert world.effects(protection.Select, restarted_at) == []
+    world.heal()
+    world.run(8.0)
+    assert world.normal()

@@ -56,6 +56,7 @@ EXPECTED_BOTH = """
     MANUAL_WORKING           START:W -  N w       N w       N w       .        .
     EXERCISE_WORKING         START:W -  N w       N w       N w       .        E:W:L -
     FAR_LOCKED_OUT           START:W -  N w       N w       N w       .        .
+    FAR_NO_PATH              START:W -  N w       N w       N w       .        .
     FAR_UNAVAILABLE          START:W -  N w       N w       N w       .        .
     FAR_PROTECTION_DEGRADED  START:W -  N w       N w       N w       .        .
     FAR_MANUAL_WORKING       START:W -  N w       N w       N w       .        .
@@ -98,7 +99,8 @@ EXPECTED_WINNERS = """
     FS PF:F:L p          FAR_FS PF:F:R p      SF_W PF:W:L p        FAR_SF_W PF:W:R p
     SD_P UA:DP:L w       FAR_SD_P UA:DP:R w   SD_W PF:DW:L p       FAR_SD_W PF:DW:R p
     MS_P SA:MP:L p       FAR_MS_P SA:MP:R p   MS_W SA:MW:L w       FAR_MS_W SA:MW:R w
-    SF_WP NP:L -         SF_W_FAR_SF_P NP:R - FAR_WTR WTR:R p
+    SF_WP NP:L -         SF_W_FAR_SF_P NP:LR - FAR_WTR WTR:R p
+    FAR_SF_WP NP:R -
     FAR_EXER_W E:W:R w   FAR_EXER_P E:P:R p
 """
 INPUTS = (Input.UNKNOWN, Input.NR, Input.NR_W, Input.NR_P, Input.WTR_EXPIRED, Input.EXER)
