@@ -59,7 +59,7 @@ def judge_group(group: Mapping[str, Any]) -> Judgement:
     key = (subject, ON_PROTECTION)
     judged[key] = None
     if group["selector"] == "protection":
-        text = f"{site} carries {group['group']} on {protection['link']}: {group['why']}"
+        text = f"{site} has {group['group']} on protection: {group['why']}"
         cause = ProbableCause.COMMUNICATIONS_SUBSYSTEM_FAILURE
         judged[key] = _condition(key, PerceivedSeverity.WARNING, cause, text, {"site": site})
 
