@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -94,8 +95,9 @@ def _drill(lab: Lab, drills: int, say: Callable[[str], None], left_s: Callable[[
             target, direction = fibre_cut.plan(lab.inventory, mode=mode, site=None, direction=None, seed=seed)
             report = run_fibre_cut(lab, target, mode, direction, seed, pace=_PACE, tell=lambda _text: None)
             tally.add(report)
-            lost = {d: w["cut"].lost_ms for d, w in report.traffic.items()}
-            say(f"  {mode} {seed}: {report.verdict} {target.site} {lost} {'; '.join(report.reasons)}")
+            lost = " ".join(f"{d} {w['cut'].lost_ms} ms" for d, w in report.traffic.items())
+            times = " ".join(f"{t.name} {t.actual_ms or math.nan:.0f} ms" for t in report.tasks)
+            say(f"  {mode} {seed} {target.site}: {report.verdict}, {lost}, {times} {'; '.join(report.reasons)}")
     return tally
 
 

@@ -30,8 +30,8 @@ def measure(worst: BirdWorst, runs: int, say: Callable[[str], None]) -> Iterator
     say(f"{version}: {runs} cuts in each of {len(MODES)} modes")
     with Span() as span, bird.running(span):
         for mode in MODES:
-            for _ in range(runs):
-                run = bird.measure(span, mode)
+            for turn in range(runs):
+                run = bird.measure(span, mode, "to-site" if turn % 2 else "to-core")
                 for direction, felt in run.cut.items():
                     key = (mode, direction)
                     worst.cut_ms[key] = max(worst.cut_ms[key], felt.lost_ms)

@@ -17,7 +17,7 @@ from pathlib import Path
 from lab.probe import Probes, Traffic
 from lifeline.clock import monotonic_ns, monotonic_s
 
-from .span import BACKUP_CORE, BACKUP_SITE, CORE, FIBRE_CORE, FIBRE_SITE, SITE, Mode, Span
+from .span import BACKUP_CORE, BACKUP_SITE, CORE, FIBRE_CORE, FIBRE_SITE, SITE, Direction, Mode, Span
 
 _CONFIG = """router id {router_id};
 protocol device {{ scan time 1; }}
@@ -71,7 +71,7 @@ def running(span: Span) -> Iterator[None]:
                 daemon.wait()
 
 
-def measure(span: Span, mode: Mode) -> PeerRun:
+def measure(span: Span, mode: Mode, direction: Direction) -> PeerRun:
     """Cut, repair, revert once; both routes are on the fibre before and after."""
     _wait_for_fibre(span)
     with Probes(span.flows()) as probes:
@@ -79,7 +79,7 @@ def measure(span: Span, mode: Mode) -> PeerRun:
         time.sleep(_BASELINE_S)
         cut_ns = monotonic_ns()
         try:
-            span.cut(mode)
+            span.cut(mode, direction)
             time.sleep(_CUT_S)
             repair_ns = monotonic_ns()
         finally:

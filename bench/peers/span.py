@@ -17,6 +17,7 @@ from typing import Literal, Self
 from lab.probe import Flow
 
 Mode = Literal["silent", "oneway", "carrier"]
+Direction = Literal["to-core", "to-site"]
 MODES: tuple[Mode, ...] = ("silent", "oneway", "carrier")
 SITE, CORE = "10.1.1.1", "10.0.1.1"
 """Service addresses, on the nodes' loopbacks."""
@@ -73,13 +74,14 @@ class Span:
         # The rules stand from the start, empty: a cut is then one element added, as fast as the lab's.
         _run("ip", "netns", "exec", mid, "nft", _CUT_TABLE)
 
-    def cut(self, mode: Mode) -> None:
-        """Cut the fibre at its mid-span; one-way means that the site is no longer heard."""
+    def cut(self, mode: Mode, direction: Direction = "to-core") -> None:
+        """Cut the fibre at its mid-span; a direction is what a one-way cut silences."""
         match mode:
             case "silent":
                 self._nft("add element netdev cut ports { to-site, to-core }")
             case "oneway":
-                self._nft("add element netdev cut ports { to-site }")
+                # What comes in from the site goes to the core, and the other way round.
+                self._nft(f"add element netdev cut ports {{ {'to-site' if direction == 'to-core' else 'to-core'} }}")
             case "carrier":
                 _run("ip", "-n", self.netns["mid"], "link", "set", "to-site", "down")
 
