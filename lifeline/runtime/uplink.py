@@ -16,7 +16,7 @@ import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,8 @@ _SOCKET_OPTIONS = (
     (_TCP_THIN_LINEAR_TIMEOUTS, 1),
     (_TCP_NOTSENT_LOWAT, 128 * 1024),
 )
+
+OnCommand = Callable[[wire.Command], Awaitable[wire.CommandResult]]
 
 log = structlog.get_logger(__name__)
 
@@ -102,6 +104,8 @@ class Uplink:
         hubs: Sequence[str],
         token: str | None = None,
         ca: Path | str | None = None,
+        *,
+        on_command: OnCommand | None = None,
     ) -> None:
         """Prepare; nothing is opened before `run`.
 
@@ -111,6 +115,8 @@ class Uplink:
             hubs: addresses in order of preference: `unix:///path`, `https://host:port` or `http://host:port`.
             token: bearer token; a Unix socket needs none.
             ca: PEM file with the only certificates that are trusted; None for the system's.
+            on_command: carries a hub's command out and returns what became of it. One at a time, and never cancelled
+                because the connection broke: then only the answer is lost. None: every command is refused.
 
         Raises:
             ValueError: no hub, or an address of another form.
@@ -130,6 +136,8 @@ class Uplink:
         self._flushed = asyncio.Event()
         self._acknowledged_up_to = 0
         self._edges = EdgeLog(log)
+        self._on_command = on_command or _refuse_command
+        self._commands: asyncio.Queue[tuple[_Session, wire.Command]] = asyncio.Queue()
 
     def set_state(self, subject: str, body: Mapping[str, Json]) -> None:
         """Tell the hub a live object's present state: the latest per subject wins, sent again on every connection."""
@@ -155,6 +163,9 @@ class Uplink:
 
     async def run(self) -> None:
         """Keep a connection open until cancelled."""
+        await _first_of(self._connecting(), self._commanded())
+
+    async def _connecting(self) -> None:
         while True:
             hub = min(self._hubs, key=lambda hub: hub.not_before_s)
             await asyncio.sleep(max(0.0, hub.not_before_s - monotonic_s()))
@@ -166,6 +177,18 @@ class Uplink:
             except (OSError, WebSocketException, ValueError) as error:
                 hub.failed(monotonic_s())
                 self._lost(hub, "hub not reached", error)
+
+    async def _commanded(self) -> None:
+        """Carry commands out, one at a time, and answer on the connection that each came by, if it still stands."""
+        while True:
+            session, command = await self._commands.get()
+            try:
+                result = await self._on_command(command)
+            except Exception:  # whatever it was, the next command must find us here
+                log.exception("command failed, the hub gets no answer", id=command.id, target=command.target)
+                continue
+            with contextlib.suppress(OSError, WebSocketException):
+                await session.answer(result)
 
     def _lost(self, hub: _Hub, what: str, error: Exception) -> None:
         self.status.last_error = str(error) or type(error).__name__
@@ -182,6 +205,7 @@ class Uplink:
         session = _Session(connection, self._outbox, self._states, self.status, self._acknowledged_up_to)
         session.on_welcome = lambda name: self._welcomed(hub, name)
         session.on_acknowledge = self._acknowledge
+        session.on_command = lambda command: self._commands.put_nowait((session, command))
         self._session = session
         self.status.connections += 1
         try:
@@ -262,6 +286,7 @@ class _Session:
     ) -> None:
         self.on_welcome: Any = None
         self.on_acknowledge: Any = None
+        self.on_command: Any = None
         self._connection = connection
         self._outbox = outbox
         self._states = states
@@ -319,6 +344,10 @@ class _Session:
         self._sent_s = monotonic_s()
         await self._connection.send(message, text=True)
 
+    async def answer(self, result: wire.CommandResult) -> None:
+        """Say what became of a command."""
+        await self._say(wire.encode(result).encode())
+
     async def _receive(self) -> None:
         async for text in self._connection:
             match wire.decode_server(text):
@@ -330,6 +359,8 @@ class _Session:
                     self._acknowledged(up_to)
                 case wire.Full(retry_after_s):
                     self._hold(retry_after_s)
+                case wire.Command() as command:
+                    self.on_command(command)
                 case wire.Refused(reason):
                     raise RefusedError(reason)
         raise ConnectionError(f"closed by the hub ({self._connection.close_reason or self._connection.close_code})")
@@ -385,6 +416,10 @@ def pinned_context(ca: Path | str | None) -> ssl.SSLContext:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a hub's own certificate may be pinned, not its issuer
         context.load_verify_locations(ca)
     return context
+
+
+async def _refuse_command(command: wire.Command) -> wire.CommandResult:
+    return wire.CommandResult(command.id, accepted=False, reason="this daemon takes no commands")
 
 
 def _check_address(url: str) -> None:

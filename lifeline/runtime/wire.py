@@ -10,6 +10,8 @@ A connection goes like this.
    What was already on its way behind the refused events must not be kept, or a later `ack` would cover the hole:
    `Intake` is that rule.
 5. `state` is ephemeral, the latest per subject wins. `heartbeat` fills silence.
+6. The hub may send a `command`; the daemon answers with a `command-result` of the same id. Neither is repeated: a hub
+   that has no answer does not know what became of it, and says so.
 
 Both sides use this module; it is sans-IO and knows no clock.
 """
@@ -20,6 +22,7 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 from ..model.records import Event, Json
@@ -34,6 +37,8 @@ HEARTBEAT_S = 1.0
 """A daemon with nothing else to say says `heartbeat` this often."""
 SILENCE_S = 4.0
 """A daemon that has heard nothing for this long, not even a pong, gives the connection up."""
+PROTECTION_COMMANDS = ("lockout", "force", "manual", "exercise", "freeze", "clear")
+"""What may be ordered of a protection group (ITU-T G.8031 9.1 and 9.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,22 @@ class Heartbeat:
 
 
 @dataclass(frozen=True, slots=True)
+class CommandResult:
+    """What became of a command, or would become of it."""
+
+    id: str
+    """The command's."""
+    accepted: bool
+    """Whether it was carried out; of a dry run, whether it would be."""
+    reason: str
+    """A sentence: why it was refused, or what holds now."""
+    predicted: Mapping[str, Json] | None = None
+    """What was to be expected before anything was done; None where that could not be worked out."""
+    result: Mapping[str, Json] | None = None
+    """The target's state afterwards; None for a dry run and for a refused command."""
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The hub's first message."""
 
@@ -89,14 +110,33 @@ class Full:
 
 
 @dataclass(frozen=True, slots=True)
+class Command:
+    """An order to act on a subject. A daemon persists the highest `token` it has obeyed and refuses lower ones."""
+
+    id: str
+    target: str
+    """A subject, such as `group:pg-dongcheng`."""
+    command: str
+    """For a protection group one of `PROTECTION_COMMANDS`."""
+    token: int
+    """Fencing token: it grows with every command put on record. A dry run has it too, and nobody looks at it."""
+    by: str
+    """Who asks, for the record."""
+    to: str | None = None
+    """Of `manual`: the path to carry on, `working` or `protection`."""
+    dry_run: bool = True
+    """Predict only; change nothing, not even the highest token seen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Refused:
     """The hub will not talk to this daemon; it closes after saying why."""
 
     reason: str
 
 
-ClientMessage = Hello | Events | State | Heartbeat
-ServerMessage = Welcome | Ack | Full | Refused
+ClientMessage = Hello | Events | State | Heartbeat | CommandResult
+ServerMessage = Welcome | Ack | Full | Command | Refused
 
 
 def encode(message: ClientMessage | ServerMessage) -> str:
@@ -118,7 +158,7 @@ def decode_client(text: str | bytes) -> ClientMessage:
 
 
 def decode_server(text: str | bytes) -> ServerMessage | None:
-    """Read a hub's message; None for a type that this version does not know (`command` is reserved).
+    """Read a hub's message; None for a type that this version does not know.
 
     Raises:
         ValueError: not JSON, a missing key or a value of a wrong type; the text names it.
@@ -155,9 +195,20 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Json]]] = {
     Events: lambda m: {"type": "events", "events": [event.to_json() for event in m.events]},
     State: lambda m: {"type": "state", "subject": m.subject, "body": m.body},
     Heartbeat: lambda _: {"type": "heartbeat"},
+    CommandResult: lambda m: {
+        "type": "command-result",
+        "id": m.id,
+        "body": {"accepted": m.accepted, "reason": m.reason, "predicted": m.predicted, "result": m.result},
+    },
     Welcome: lambda m: {"type": "welcome", "hub": m.hub, "version": m.version},
     Ack: lambda m: {"type": "ack", "up_to": m.up_to},
     Full: lambda m: {"type": "full", "retry_after_s": m.retry_after_s},
+    Command: lambda m: {
+        "type": "command",
+        "id": m.id,
+        "target": m.target,
+        "body": {"command": m.command, "to": m.to, "token": m.token, "by": m.by, "dry_run": m.dry_run},
+    },
     Refused: lambda m: {"type": "refused", "reason": m.reason},
 }
 
@@ -167,9 +218,38 @@ def _field(data: Mapping[str, Json], name: str, kind: type | tuple[type, ...]) -
     if name not in data:
         raise ValueError(f"{data['type']} without {name!r}")
     value = data[name]
-    if not isinstance(value, kind) or isinstance(value, bool):
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise ValueError(f"{data['type']}: {name!r} is {value!r}")
     return value
+
+
+def _body(data: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a message's body with its type, so that errors name the message."""
+    return {**_field(data, "body", dict), "type": data["type"]}
+
+
+def _command(data: Mapping[str, Json]) -> Command:
+    body = _body(data)
+    return Command(
+        id=_field(data, "id", str),
+        target=_field(data, "target", str),
+        command=_field(body, "command", str),
+        token=_field(body, "token", int),
+        by=_field(body, "by", str),
+        to=_field(body, "to", (str, NoneType)),
+        dry_run=_field(body, "dry_run", bool),
+    )
+
+
+def _command_result(data: Mapping[str, Json]) -> CommandResult:
+    body = _body(data)
+    return CommandResult(
+        id=_field(data, "id", str),
+        accepted=_field(body, "accepted", bool),
+        reason=_field(body, "reason", str),
+        predicted=_field(body, "predicted", (dict, NoneType)),
+        result=_field(body, "result", (dict, NoneType)),
+    )
 
 
 def _events(data: Mapping[str, Json]) -> Events:
@@ -204,10 +284,12 @@ _CLIENT_DECODERS: dict[str, Callable[[dict[str, Json]], ClientMessage]] = {
     "events": _events,
     "state": lambda d: State(subject=_field(d, "subject", str), body=_field(d, "body", dict)),
     "heartbeat": lambda _: Heartbeat(),
+    "command-result": _command_result,
 }
 _SERVER_DECODERS: dict[str, Callable[[dict[str, Json]], ServerMessage]] = {
     "welcome": lambda d: Welcome(hub=_field(d, "hub", str), version=_field(d, "version", int)),
     "ack": lambda d: Ack(up_to=_field(d, "up_to", int)),
     "full": lambda d: Full(retry_after_s=float(_field(d, "retry_after_s", (int, float)))),
+    "command": _command,
     "refused": lambda d: Refused(reason=_field(d, "reason", str)),
 }

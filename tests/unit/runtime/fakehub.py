@@ -20,10 +20,12 @@ class FakeHub:
         self.states: dict[str, object] = {}
         self.hellos: list[wire.Hello] = []
         self.heartbeats = 0
+        self.results: list[wire.CommandResult] = []
         self.full = False
         self.mute = False
         self.refuse = ""
         self.changed = asyncio.Condition()
+        self._connections: set[ServerConnection] = set()
         self._stack = contextlib.AsyncExitStack()
 
     async def start(self) -> None:
@@ -33,11 +35,28 @@ class FakeHub:
         await self._stack.aclose()
         self.path.unlink(missing_ok=True)
 
+    async def order(self, command: wire.Command) -> None:
+        """Send a command over every connection that stands."""
+        for connection in self._connections:
+            await connection.send(wire.encode(command))
+
+    def cut(self) -> None:
+        """Break every connection without a goodbye."""
+        for connection in self._connections:
+            connection.transport.abort()
+
     async def until(self, holds: Callable[[], bool]) -> None:
         async with asyncio.timeout(10), self.changed:
             await self.changed.wait_for(holds)
 
     async def _talk(self, connection: ServerConnection) -> None:
+        self._connections.add(connection)
+        try:
+            await self._converse(connection)
+        finally:
+            self._connections.discard(connection)
+
+    async def _converse(self, connection: ServerConnection) -> None:
         intake = wire.Intake()
         async for text in connection:
             if self.mute:
@@ -69,6 +88,8 @@ class FakeHub:
                 self.states[subject] = body
             case wire.Heartbeat():
                 self.heartbeats += 1
+            case wire.CommandResult():
+                self.results.append(message)
 
 
 @contextlib.asynccontextmanager

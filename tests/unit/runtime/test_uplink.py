@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import ipaddress
 import ssl
@@ -52,6 +53,65 @@ async def test_sends_again_from_the_oldest_when_the_hub_was_full(hub: FakeHub, o
         assert await uplink.flush(5)
     assert [event.body["number"] for event in hub.kept.values()] == list(range(1000))
     assert not uplink.status.hub_full
+
+
+async def test_a_command_is_carried_out_and_answered(hub: FakeHub, outbox: Outbox) -> None:
+    async def obey(command: wire.Command) -> wire.CommandResult:
+        return wire.CommandResult(command.id, accepted=True, reason="", result={"did": command.command})
+
+    uplink = Uplink(outbox, "sbs-test", [hub.url], on_command=obey)
+    async with running(uplink.run()):
+        await hub.until(lambda: bool(hub.hellos))
+        await hub.order(wire.Command("7", "group:pg", "freeze", 3, "chen", dry_run=False))
+        await hub.until(lambda: bool(hub.results))
+    assert hub.results == [wire.CommandResult("7", accepted=True, reason="", result={"did": "freeze"})]
+
+
+async def test_a_daemon_that_takes_no_commands_says_so(hub: FakeHub, outbox: Outbox) -> None:
+    uplink = Uplink(outbox, "sbs-test", [hub.url])
+    async with running(uplink.run()):
+        await hub.until(lambda: bool(hub.hellos))
+        await hub.order(wire.Command("7", "group:pg", "freeze", 3, "chen"))
+        await hub.until(lambda: bool(hub.results))
+    assert hub.results == [wire.CommandResult("7", accepted=False, reason="this daemon takes no commands")]
+
+
+async def test_a_command_that_crashes_gets_no_answer_and_the_next_one_is_carried_out(
+    hub: FakeHub, outbox: Outbox
+) -> None:
+    async def obey(command: wire.Command) -> wire.CommandResult:
+        if command.id == "7":
+            raise RuntimeError("out of luck")
+        return wire.CommandResult(command.id, accepted=True, reason="")
+
+    uplink = Uplink(outbox, "sbs-test", [hub.url], on_command=obey)
+    async with running(uplink.run()):
+        await hub.until(lambda: bool(hub.hellos))
+        await hub.order(wire.Command("7", "group:pg", "freeze", 3, "chen"))
+        await hub.order(wire.Command("8", "group:pg", "freeze", 4, "chen"))
+        await hub.until(lambda: bool(hub.results))
+    assert [result.id for result in hub.results] == ["8"]
+
+
+async def test_a_command_is_finished_although_the_connection_breaks_under_it(hub: FakeHub, outbox: Outbox) -> None:
+    begun, may_end, done = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def obey(command: wire.Command) -> wire.CommandResult:
+        begun.set()
+        await may_end.wait()
+        done.set()
+        return wire.CommandResult(command.id, accepted=True, reason="")
+
+    uplink = Uplink(outbox, "sbs-test", [hub.url], on_command=obey)
+    async with running(uplink.run()), asyncio.timeout(10):
+        await hub.until(lambda: bool(hub.hellos))
+        await hub.order(wire.Command("7", "group:pg", "freeze", 3, "chen"))
+        await begun.wait()
+        hub.cut()
+        await hub.until(lambda: len(hub.hellos) == 2)
+        may_end.set()
+        await done.wait()
+    assert not hub.results
 
 
 async def test_a_restarted_hub_gets_what_is_pending_and_all_states_again(hub: FakeHub, outbox: Outbox) -> None:

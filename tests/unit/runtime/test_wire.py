@@ -21,19 +21,31 @@ def event(seq: int) -> Event:
         wire.Events((event(1), event(3))),
         wire.State("group:pg", {"selector": "working", "名": None}),
         wire.Heartbeat(),
+        wire.CommandResult("7", accepted=False, reason="Forced switch is refused: ..."),
+        wire.CommandResult("7", accepted=True, reason="", predicted={"switches": True}, result={"state": "forced"}),
     ],
 )
 def test_daemon_messages_survive_the_wire(message: wire.ClientMessage) -> None:
     assert wire.decode_client(wire.encode(message)) == message
 
 
-@pytest.mark.parametrize("message", [wire.Welcome("noc-a"), wire.Ack(7), wire.Full(1.5), wire.Refused("no")])
+@pytest.mark.parametrize(
+    "message",
+    [
+        wire.Welcome("noc-a"),
+        wire.Ack(7),
+        wire.Full(1.5),
+        wire.Refused("no"),
+        wire.Command("7", "group:pg", "manual", 12, "chen", to="working", dry_run=False),
+        wire.Command("8", "group:pg", "freeze", 0, "chen"),
+    ],
+)
 def test_hub_messages_survive_the_wire(message: wire.ServerMessage) -> None:
     assert wire.decode_server(wire.encode(message)) == message
 
 
 def test_a_hub_message_of_a_later_version_is_ignored() -> None:
-    assert wire.decode_server('{"type":"command","id":1}') is None
+    assert wire.decode_server('{"type":"dance","id":1}') is None
 
 
 @pytest.mark.parametrize(
@@ -53,6 +65,8 @@ def test_a_hub_message_of_a_later_version_is_ignored() -> None:
         (json.dumps({"type": "events", "events": [event(i).to_json() for i in range(300)]}), "300 in one message"),
         (json.dumps({"type": "events", "events": [event(2).to_json() | {"kind": "x"}]}), "'x' is not a valid"),
         ('{"type":"state","subject":"x","body":[]}', "'body' is \\[\\]"),
+        ('{"type":"command-result","id":"7","body":{"accepted":1}}', "command-result: 'accepted' is 1"),
+        ('{"type":"command-result","id":"7","body":{"accepted":true}}', "command-result without 'reason'"),
     ],
 )
 def test_nonsense_from_a_daemon_is_named(text: str, why: str) -> None:
@@ -90,3 +104,18 @@ def test_an_acknowledgement_never_covers_a_batch_that_was_refused(steps: list[tu
             next_seq += 1
         assert kept.issuperset(range(1, acknowledged + 1))
         next_seq = acknowledged + 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"dry_run": 0}, "command: 'dry_run' is 0"),
+        ({"token": True}, "command: 'token' is True"),
+        ({"to": 7}, "command: 'to' is 7"),
+    ],
+)
+def test_a_command_of_another_shape_is_no_command(changed: dict[str, object], why: str) -> None:
+    message = json.loads(wire.encode(wire.Command("7", "group:pg", "freeze", 3, "chen")))
+    message["body"] |= changed
+    with pytest.raises(ValueError, match=why):
+        wire.decode_server(json.dumps(message))
