@@ -11,8 +11,17 @@ from typing import NamedTuple
 from lifeline import clock
 
 from ..core.quality import Quality, Send, SignalDegrade
-from ..core.stamp import STAMP_PORT, TTL, ReflectedPacket, Reflector, StampPacketError, TestPacket, Timescale
-from .stamp_socket import StampDatagram, StampSocket
+from ..core.stamp import (
+    BASE_LENGTH,
+    STAMP_PORT,
+    TTL,
+    ReflectedPacket,
+    Reflector,
+    StampPacketError,
+    TestPacket,
+    Timescale,
+)
+from .link_socket import LinkDatagram, LinkSocket
 
 Refuse = Callable[[str], None]
 """Counts a packet that was not for us, by the reason."""
@@ -55,13 +64,13 @@ class Prober:
         self._refuse = refuse
         self._untimed = 0  # probes whose time of transmission the kernel still owes
         self._end: PathEnd | None = None
-        self._socket: StampSocket | None = None
+        self._socket: LinkSocket | None = None
 
     def open(self, end: PathEnd) -> bool:
         """Open the socket where it is not; return whether it is open, else `trouble` tells why."""
         if self._socket is None:
             try:
-                self._socket = StampSocket(
+                self._socket = LinkSocket(
                     end.version, end.interface, end.interface_index, end.local, transmit_times=True
                 )
             except OSError as error:
@@ -112,7 +121,7 @@ class Prober:
         self._note_transmissions()  # mostly there at once; read now, it does not wake the loop
 
     def _note_transmissions(self) -> None:
-        while self._untimed and self._socket is not None and (known := self._socket.transmitted()):
+        while self._untimed and self._socket is not None and (known := self._socket.transmitted(BASE_LENGTH)):
             self._untimed -= 1
             probe, at = known
             self.quality.sent(int.from_bytes(probe[:4]), at)
@@ -138,7 +147,7 @@ class Prober:
             self.answered += 1
             self.quality.receive_reflection(packet, datagram.received_at)
 
-    def _objection(self, datagram: StampDatagram, packet: ReflectedPacket) -> str:
+    def _objection(self, datagram: LinkDatagram, packet: ReflectedPacket) -> str:
         """Return why an answer proves nothing about this path, or an empty string."""
         end = self._end
         assert end is not None
@@ -170,7 +179,7 @@ class Responder:
         self._remotes = remotes
         self._refuse = refuse
         self._index = 0
-        self._socket: StampSocket | None = None
+        self._socket: LinkSocket | None = None
 
     def open(self, version: int, interface: str, index: int, local: str) -> None:
         """Open the socket where it is not.
@@ -179,7 +188,7 @@ class Responder:
             OSError: no such interface or address, or the port is taken or needs CAP_NET_BIND_SERVICE.
         """
         if self._socket is None:
-            self._socket = StampSocket(version, interface, index, local, STAMP_PORT)
+            self._socket = LinkSocket(version, interface, index, local, STAMP_PORT)
             self._index = index
 
     def close(self) -> None:
@@ -208,7 +217,7 @@ class Responder:
             else:
                 self._answer(self._socket, datagram)
 
-    def _answer(self, sock: StampSocket, datagram: StampDatagram) -> None:
+    def _answer(self, sock: LinkSocket, datagram: LinkDatagram) -> None:
         sender = (datagram.source, datagram.port)
         try:
             answer = self._reflector.reflect(

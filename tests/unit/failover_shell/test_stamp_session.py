@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from failover.core.quality import Quality, QualityConfig
-from failover.core.stamp import STAMP_PORT, TTL, ReflectedPacket, Reflector, TestPacket
+from failover.core.stamp import BASE_LENGTH, STAMP_PORT, TTL, ReflectedPacket, Reflector, TestPacket
+from failover.io.link_socket import LinkSocket
 from failover.io.stamp_session import PathEnd, Prober, Responder, timescale
-from failover.io.stamp_socket import StampSocket
 from lifeline import clock
 
 HOME = {4: "127.0.0.1", 6: "::1"}
@@ -42,7 +42,7 @@ def prober(version: int, refused: Counter[str]) -> Iterator[Prober]:
 
 
 @pytest.fixture
-def far_end(version: int) -> Iterator[StampSocket]:
+def far_end(version: int) -> Iterator[LinkSocket]:
     """A bare socket where the far end's reflector would be."""
     made = _at_stamp_port(version)
     yield made
@@ -60,14 +60,14 @@ def responder(version: int, refused: Counter[str]) -> Iterator[Responder]:
     made.close()
 
 
-def _at_stamp_port(version: int) -> StampSocket:
+def _at_stamp_port(version: int) -> LinkSocket:
     try:
-        return StampSocket(version, "lo", LOOPBACK, HOME[version], STAMP_PORT)
+        return LinkSocket(version, "lo", LOOPBACK, HOME[version], STAMP_PORT)
     except PermissionError:
         pytest.skip("needs CAP_NET_BIND_SERVICE")
 
 
-def wait(*readable: Prober | Responder | StampSocket) -> None:
+def wait(*readable: Prober | Responder | LinkSocket) -> None:
     ready, _, _ = select.select(readable, [], [], 2)
     assert ready
 
@@ -109,20 +109,20 @@ def test_a_probe_s_departure_is_the_kernel_s(prober: Prober, responder: Responde
 
 
 def test_a_datagram_tells_all_that_is_asked_of_it(version: int) -> None:
-    one = StampSocket(version, "lo", LOOPBACK, HOME[version])
-    other = StampSocket(version, "lo", LOOPBACK, HOME[version])
+    one = LinkSocket(version, "lo", LOOPBACK, HOME[version])
+    other = LinkSocket(version, "lo", LOOPBACK, HOME[version])
     one.send(b"x", HOME[version], other.port)
     wait(other)
     (datagram,) = other.drain()
     assert datagram[:5] == (b"x", HOME[version], one.port, TTL, LOOPBACK)
     assert 0 <= clock.monotonic_s() - datagram.received_at < 1
     assert list(one.drain()) == []
-    assert one.transmitted() is None
+    assert one.transmitted(BASE_LENGTH) is None
     one.close()
     other.close()
 
 
-def answer_to(prober: Prober, far_end: StampSocket, **changes: int) -> None:
+def answer_to(prober: Prober, far_end: LinkSocket, **changes: int) -> None:
     """Let the prober send, and answer with what is changed."""
     prober.quality._tx_at = 0.0
     prober.handle_timer()
@@ -144,7 +144,7 @@ def answer_to(prober: Prober, far_end: StampSocket, **changes: int) -> None:
     ],
 )
 def test_an_answer_that_proves_nothing_is_refused(
-    prober: Prober, far_end: StampSocket, refused: Counter[str], changes: dict[str, int], reason: str
+    prober: Prober, far_end: LinkSocket, refused: Counter[str], changes: dict[str, int], reason: str
 ) -> None:
     answer_to(prober, far_end, **changes)
     assert refused == Counter([reason])
@@ -152,14 +152,14 @@ def test_an_answer_that_proves_nothing_is_refused(
 
 
 def test_a_reflector_from_before_rfc_8972_is_understood(
-    prober: Prober, far_end: StampSocket, refused: Counter[str]
+    prober: Prober, far_end: LinkSocket, refused: Counter[str]
 ) -> None:
     answer_to(prober, far_end, ssid=0)
     assert (refused, prober.answered) == (Counter(), 1)
 
 
 def test_an_answer_from_another_port_is_refused(prober: Prober, version: int, refused: Counter[str]) -> None:
-    stranger = StampSocket(version, "lo", LOOPBACK, HOME[version])
+    stranger = LinkSocket(version, "lo", LOOPBACK, HOME[version])
     assert prober._socket is not None
     stranger.send(ReflectedPacket(0, 0, 1, 7, 0, 0, 0, 1, TTL).encode(), HOME[version], prober._socket.port)
     stranger.close()
@@ -168,7 +168,7 @@ def test_an_answer_from_another_port_is_refused(prober: Prober, version: int, re
     assert refused == Counter(["STAMP answer: not from the far end"])
 
 
-def test_an_answer_by_another_interface_is_refused(prober: Prober, far_end: StampSocket, refused: Counter[str]) -> None:
+def test_an_answer_by_another_interface_is_refused(prober: Prober, far_end: LinkSocket, refused: Counter[str]) -> None:
     assert prober._end is not None
     prober._end = prober._end._replace(interface_index=LOOPBACK + 100)
     answer_to(prober, far_end)
@@ -197,7 +197,7 @@ def test_a_lower_ttl_is_refused(
 
 
 def test_strangers_and_noise_get_no_answer(responder: Responder, version: int, refused: Counter[str]) -> None:
-    noise = StampSocket(version, "lo", LOOPBACK, HOME[version])
+    noise = LinkSocket(version, "lo", LOOPBACK, HOME[version])
     noise.send(b"noise", HOME[version], STAMP_PORT)
     wait(responder)
     responder.drain()
@@ -211,7 +211,7 @@ def test_strangers_and_noise_get_no_answer(responder: Responder, version: int, r
 
 
 def test_a_flood_is_taken_in_portions(responder: Responder, version: int) -> None:
-    flood = StampSocket(version, "lo", LOOPBACK, HOME[version])
+    flood = LinkSocket(version, "lo", LOOPBACK, HOME[version])
     for number in range(100):
         flood.send(TestPacket(number, 0).encode(), HOME[version], STAMP_PORT)
     wait(responder)
@@ -223,9 +223,9 @@ def test_a_flood_is_taken_in_portions(responder: Responder, version: int) -> Non
 def test_what_cannot_be_opened_is_told(version: int, responder: Responder, refused: Counter[str]) -> None:
     home = HOME[version]
     with pytest.raises(OSError, match="No such device"):
-        StampSocket(version, "nosuch0", 1, home)
+        LinkSocket(version, "nosuch0", 1, home)
     with pytest.raises(OSError, match="in use"):
-        StampSocket(version, "lo", LOOPBACK, home, STAMP_PORT)
+        LinkSocket(version, "lo", LOOPBACK, home, STAMP_PORT)
     elsewhere = "192.0.2.1" if version == 4 else "2001:db8::1"
     closed = Prober(Quality(CONFIG, timescale(), clock.monotonic_s()), refused.update)
     assert not closed.open(PathEnd(version, "lo", LOOPBACK, elsewhere, home))

@@ -1,4 +1,4 @@
-"""STAMP on UDP (RFC 8762 4.1): a socket that belongs to one interface, so that a probe measures the path it names.
+"""UDP that belongs to one interface: for STAMP, whose probe must measure the path it names, and for APS.
 
 SO_BINDTODEVICE holds what is sent to the interface whatever the routes say, and packets that came by another one are
 never delivered. The kernel tells when a packet arrived, and when one left the host, so that neither lateness of this
@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 from lifeline import clock
 
-from ..core.stamp import BASE_LENGTH, TTL
-
+TTL = 255  # RFC 5082: sent and received with 255, so that nobody further away than the link can speak
 _CS6 = 0xC0  # the class of BFD: what is measured is the path, not how full it is with images
 
 # Linux numbers that the socket module does not name.
@@ -36,7 +35,7 @@ _EARLY_NS = 100_000_000
 _PRECISE_NS = 20_000
 
 
-class StampDatagram(NamedTuple):
+class LinkDatagram(NamedTuple):
     """A received packet.
 
     Attributes:
@@ -56,8 +55,8 @@ class StampDatagram(NamedTuple):
     received_at: float
 
 
-class StampSocket:
-    """Sends and receives test packets by one interface."""
+class LinkSocket:
+    """Sends and receives packets by one interface."""
 
     def __init__(
         self, version: int, interface: str, index: int, local: str, port: int = 0, *, transmit_times: bool = False
@@ -131,7 +130,7 @@ class StampSocket:
         """
         self._socket.sendto(payload, (remote, port, 0, self._index) if self._version == 6 else (remote, port))
 
-    def drain(self) -> Iterator[StampDatagram]:
+    def drain(self) -> Iterator[LinkDatagram]:
         """Yield the packets that wait, at most 64: measuring must never keep the loop from BFD.
 
         Raises:
@@ -154,10 +153,10 @@ class StampSocket:
                 elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
                     received_at = self._monotonic(data)
             address = source[0].partition("%")[0] if self._version == 6 else source[0]
-            yield StampDatagram(payload, address, source[1], ttl, interface, received_at or clock.monotonic_s())
+            yield LinkDatagram(payload, address, source[1], ttl, interface, received_at or clock.monotonic_s())
 
-    def transmitted(self) -> tuple[bytes, float] | None:
-        """Return a base packet sent and when it left the host, monotonic seconds; None if no more are known of."""
+    def transmitted(self, length: int) -> tuple[bytes, float] | None:
+        """Return a payload of that length and when it left, monotonic seconds; None if no more are known of."""
         try:
             frame, ancillary, _flags, _source = self._socket.recvmsg(_PACKET_MAX, _ANCILLARY, _MSG_ERRQUEUE)
         except OSError:  # nothing there, or news of an error, which the next probe meets by itself
@@ -166,7 +165,7 @@ class StampSocket:
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
                 at = self._monotonic(data)
-                return None if at is None else (frame[-BASE_LENGTH:], at)
+                return None if at is None else (frame[-length:], at)
         return None
 
     def _read_clocks(self) -> None:
