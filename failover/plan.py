@@ -9,11 +9,14 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from .quality_plan import QualityPlan
 
 if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
     from lifeline.model.inventory import Inventory, Link, ProtectionGroup
@@ -33,7 +36,7 @@ class PlanError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SessionPlan:
-    """One BFD session (RFC 5881 single hop) over a link: this site's end of it."""
+    """This site's end of a link: a BFD session (RFC 5881 single hop), and its measurement where it has one."""
 
     link: str
     interface: str
@@ -44,6 +47,8 @@ class SessionPlan:
     interval_us: int
     """Desired Min TX and Required Min RX Interval."""
     detect_mult: int
+    quality: QualityPlan | None = None
+    """How the path is measured beside BFD, None for not at all."""
 
     @property
     def version(self) -> int:
@@ -63,6 +68,11 @@ class GroupPlan:
     revertive: bool
     wtr_ms: int
     hold_off_ms: int
+
+    @property
+    def number(self) -> int:
+        """The group in APS messages, 32 bits: made from its name, so that both ends agree without being told."""
+        return zlib.crc32(self.id.encode())
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +107,7 @@ class FastPathPlan:
             return cls(
                 site=data["site"],
                 source_networks=tuple(data["source_networks"]),
-                sessions=tuple(SessionPlan(**s) for s in data["sessions"]),
+                sessions=tuple(_read_session(s) for s in data["sessions"]),
                 groups=tuple(GroupPlan(**{**g, "prefixes": tuple(g["prefixes"])}) for g in data["groups"]),
             )
         except (KeyError, TypeError) as error:
@@ -121,18 +131,30 @@ class FastPathPlan:
         write_json(path, self.to_json())
 
 
-def write_json(path: Path, data: Mapping[str, Any]) -> None:
-    """Write JSON to a file readable by its owner only, durable, whole or not at all."""
+def write_json(path: Path, data: Mapping[str, Any], *, durable: bool = True) -> None:
+    """Write JSON to a file readable by its owner only, whole or not at all.
+
+    Args:
+        path: the file.
+        data: what it will hold.
+        durable: whether to wait until it would outlive the machine; else it outlives only this process.
+    """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump(data, file, indent=1)
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)
         raise
+
+
+def _read_session(data: Mapping[str, Any]) -> SessionPlan:
+    quality = data.get("quality")
+    return SessionPlan(**{**data, "quality": QualityPlan.from_json(quality) if quality else None})
 
 
 def compile_plan(inventory: Inventory, site: str) -> FastPathPlan:
@@ -166,6 +188,7 @@ def _session(key: str, link: Link, site: str, discriminator: int) -> SessionPlan
         discriminator=discriminator,
         interval_us=link.bfd.interval_ms * 1000,
         detect_mult=link.bfd.detect_mult,
+        quality=QualityPlan.compile(link.quality) if link.quality else None,
     )
 
 
@@ -190,6 +213,7 @@ def _check(plan: FastPathPlan) -> None:
     """
     sessions = {s.link: s for s in plan.sessions}
     owners: dict[str, str] = {}
+    numbers: dict[int, str] = {}
     for session in plan.sessions:
         if (":" in session.local) != (":" in session.remote):
             raise PlanError(f"link {session.link}: one end is IPv4, the other IPv6")
@@ -199,6 +223,8 @@ def _check(plan: FastPathPlan) -> None:
                 raise PlanError(f"group {group.id}: link {link} has no bfd, nothing would notice its failure")
         if sessions[group.working].version != sessions[group.protection].version:
             raise PlanError(f"group {group.id}: working and protection must both be IPv4 or both IPv6")
+        if (other := numbers.setdefault(group.number, group.id)) != group.id:
+            raise PlanError(f"group {group.id}: its name and {other} make the same number, rename one of them")
         if not group.prefixes:
             raise PlanError(f"group {group.id}: no prefixes for site {plan.site}, nothing would be switched")
         for prefix in group.prefixes:

@@ -28,6 +28,8 @@ from enum import IntEnum, IntFlag
 from hashlib import sha256
 from typing import Final
 
+APS_PORT: Final = 7784
+"""UDP port of APS, at both ends. Not assigned by IANA to anybody; it reminds of BFD's 3784 and 4784."""
 VERSION: Final = 1
 LENGTH: Final = 24
 DIGEST_LENGTH: Final = 16

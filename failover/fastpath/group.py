@@ -8,8 +8,10 @@ from typing import Any
 
 from lifeline import clock
 
+from ..core.aps import ApsMessage
 from ..core.bfd import SignalFail
-from ..core.protection import Effect, Protection, ProtectionConfig, Selector
+from ..core.protection import ApsConfig, Command, Effect, Protection, ProtectionConfig, Selector
+from ..core.quality import SignalDegrade
 from ..io.rtnetlink import Failure
 from ..plan import GroupPlan
 from .path import Path
@@ -26,8 +28,12 @@ class GroupEnd:
         dirty: what should stand in the kernel does perhaps not; `repair` when a try makes sense.
         trouble: why it does not, empty when it does.
         switch_us: how long the last switch took, from the decision until the kernel had done it.
+        aps_unsent: APS messages that the kernel did not take.
         on_trouble: called when `trouble` changes.
+        core: the state machine, from `start` on.
     """
+
+    core: Protection
 
     def __init__(self, plan: GroupPlan, site: str, paths: tuple[Path, Path], routes: Routes, worker: Worker) -> None:
         self.plan = plan
@@ -38,11 +44,11 @@ class GroupEnd:
         self.switch_us = 0.0
         self.switch_count = 0
         self.last_switch_at_ns: int | None = None
+        self.aps_unsent = 0
         self.on_trouble: Callable[[], None] = lambda: None
         self._routes = routes
         self._worker = worker
         self._under_way = 0
-        self._core: Protection
 
     def start(self, selector: Selector, now: float) -> None:
         """Begin with the selector that stands in the kernel."""
@@ -54,12 +60,13 @@ class GroupEnd:
             working=plan.working,
             protection=plan.protection,
         )
-        self._core = Protection(config, now, selector=selector)
+        aps = ApsConfig(plan.number, epoch=clock.wall_ns())
+        self.core = Protection(config, now, selector, aps)
 
     @property
     def selector(self) -> Selector:
         """Which path carries the traffic."""
-        return self._core.selector
+        return self.core.selector
 
     @property
     def selected(self) -> Path:
@@ -68,16 +75,31 @@ class GroupEnd:
 
     def signal(self, path: Path, change: SignalFail) -> Effects:
         """Tell the state machine that a path's signal failed, or is back."""
-        which = Selector.WORKING if path is self.working else Selector.PROTECTION
-        return self._core.signal_fail(which, change.failed, change.at, change.reason)
+        return self.core.signal_fail(self._which(path), change.failed, change.at, change.reason)
+
+    def degrade(self, path: Path, change: SignalDegrade) -> Effects:
+        """Tell the state machine that a path is lossy, or good again."""
+        return self.core.signal_degrade(self._which(path), change.raised, change.at, "; ".join(change.reasons))
+
+    def receive(self, path: Path, message: ApsMessage, now: float) -> Effects:
+        """Tell the state machine what the far end says."""
+        return self.core.receive(message, now, self._which(path))
+
+    def _which(self, path: Path) -> Selector:
+        return Selector.WORKING if path is self.working else Selector.PROTECTION
 
     def handle_timer(self, now: float) -> Effects:
-        """Let hold-off and WTR run out."""
-        return self._core.handle_timer(now)
+        """Let hold-off, WTR and the APS channel's timers run out."""
+        return self.core.handle_timer(now)
 
     def deadline(self) -> float | None:
-        """Return when hold-off or WTR runs out, monotonic seconds."""
-        return self._core.next_deadline()
+        """Return when one of them runs out, monotonic seconds."""
+        return self.core.next_deadline()
+
+    def commands(self) -> list[Command]:
+        """Return the operator's commands that stand at this end."""
+        standing = [self.core.standing_command] if self.core.standing_command else []
+        return standing + [Command.FREEZE] * self.core.frozen
 
     # ------------------------------------------------------------ the kernel
 
@@ -129,21 +151,30 @@ class GroupEnd:
             self.trouble = trouble
             self.on_trouble()
 
+    def standing(self) -> dict[str, Any]:
+        """Return where the group stands, in short."""
+        core = self.core
+        return {
+            "state": core.state.value,
+            "selector": core.selector.value,
+            "request": core.request.value,
+            "why": core.why,
+        }
+
     def body(self) -> dict[str, Any]:
         """Return the group's end as reports show it."""
-        core = self._core
+        core = self.core
         wtr_ends_at_ns = None
         if core.wtr_ends_at is not None:  # to the millisecond: the same state must look the same twice
             wtr_ends_at_ns = round(clock.wall_ns() / 1e6 + (core.wtr_ends_at - clock.monotonic_s()) * 1e3) * 1_000_000
         return {
             "group": self.plan.id,
             "site": self.site,
-            "state": core.state.value,
-            "selector": core.selector.value,
+            **self.standing(),
             "working": self.working.body(),
             "protection": self.protection.body(),
-            "why": core.why,
-            "request": core.request.value,
+            "commands": [command.value for command in self.commands()],
+            "aps": self._aps(),
             "wtr_ends_at_ns": wtr_ends_at_ns,
             "switch_count": self.switch_count,
             "last_switch_at_ns": self.last_switch_at_ns,
@@ -152,4 +183,15 @@ class GroupEnd:
             "wtr_ms": self.plan.wtr_ms,
             "trouble": self.trouble,
             "switch_us": round(self.switch_us, 1),
+        }
+
+    def _aps(self) -> dict[str, Any]:
+        """Return what the far end says, None for what is not known, and what is wrong between the two ends."""
+        core, channel = self.core, self.core.channel
+        assert channel is not None
+        return {
+            "heard": channel.heard,
+            "far_request": core.far_request.value if core.far_request else None,
+            "far_selector": core.far_selector.value if core.far_selector else None,
+            "defects": {defect.value: text for defect, text in core.defects.items()},
         }

@@ -1,7 +1,6 @@
 """The loop: wait, drain, judge, act, report. In this order, so that lateness of ours is never taken for a dead path.
 
-One thread, one wait. An epoll of all sockets is itself waited for by select(), whose timeout has microseconds where
-epoll's has milliseconds. What must be fast (BFD, loss of light, the switch) happens straight in the loop's passes;
+One thread, one wait. What must be fast (BFD, loss of light, the switch, APS) happens straight in the loop's passes;
 everything that can wait a moment (new interfaces, addresses, repair of routes) is one convergent `_refresh`. Requests
 to the kernel's routing go to a `Worker`, because they may have to wait for others.
 """
@@ -12,7 +11,7 @@ import os
 import select
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Mapping
 from functools import partial
 from math import inf
 from pathlib import Path as FilePath
@@ -21,18 +20,26 @@ from typing import Any
 
 from lifeline import clock
 
+from ..core.aps import ApsMessage
 from ..core.bfd import Diagnostic, Effect, Send, SignalFail, State, StateChanged
 from ..core.packet import BfdPacketError, ControlPacket
-from ..core.protection import Select, Selector
+from ..core.protection import CommandDropped, Select, Selector, SendAps
+from ..core.quality import SignalDegrade
 from ..io import rtnetlink
-from ..io.bfd_socket import TTL, Receiver
+from ..io.bfd_socket import BFD_PORT, TTL, Receiver
 from ..io.fastpath_ipc import ReportServer
 from ..io.netlink import Monitor, NetlinkError, RouteSocket
+from ..io.stamp_session import timescale
 from ..plan import FastPathPlan
+from .aps import ApsPost
+from .commands import Commands
 from .group import Effects, GroupEnd
 from .interfaces import Interfaces
+from .listeners import Listeners
+from .measuring import Measuring
 from .narration import say
 from .path import Path
+from .poller import Poller
 from .routes import Routes
 from .stats import Stats
 from .worker import Worker
@@ -71,11 +78,12 @@ class FastPath:
         self._monitor = Monitor()  # before the first dump, so that nothing falls between
         self._routes = Routes(plan, self._interfaces.index_of)
         self._worker = worker = Worker()
-        self._receivers: dict[tuple[str, int], tuple[int, Receiver]] = {}
-        self.paths = {session.link: Path(session, now) for session in plan.sessions}
+        self._poller = poller = Poller()
+        scale = timescale()
+        self.paths = {session.link: Path(session, now, scale, self.stats.refuse) for session in plan.sessions}
         self._watched = list(self.paths.values())
-        self._by_discriminator = {path.plan.discriminator: path for path in self.paths.values()}
-        self._by_address = {(p.plan.interface, p.plan.remote): p for p in self.paths.values()}
+        self._by_discriminator = {path.plan.discriminator: path for path in self._watched}
+        self._by_address = {(p.plan.interface, p.plan.remote): p for p in self._watched}
         self.groups = [
             GroupEnd(group, plan.site, (self.paths[group.working], self.paths[group.protection]), self._routes, worker)
             for group in plan.groups
@@ -85,11 +93,18 @@ class FastPath:
         self._groups_of = {
             link: [g for g in self.groups if link in {g.plan.working, g.plan.protection}] for link in self.paths
         }
-        self._epoll = select.epoll()
-        self._readers: dict[int, Callable[[], None]] = {}
-        self._watch(self._monitor.fileno(), self._read_news)
-        self._watch(self.reports.fileno(), self._read_clients)
-        self._watch(worker.fileno(), worker.collect)
+        by_interface = {(path.plan.interface, path.plan.version): path for path in self._watched}
+        title = f"UDP port {BFD_PORT}"
+        self._bfd = Listeners(poller, title, by_interface, _open_receiver, self._read_packets, self._interface_went)
+        self._aps = ApsPost(poller, self.groups, self._hear_far_end, self.stats.refuse, self._interface_went)
+        self._measuring = Measuring(
+            poller, self._watched, scale, self._degrade, self.stats.refuse, self._interface_went
+        )
+        self._commands = Commands(run / "fastpath-commands.json", self.groups)
+        self.reports.on_command = self._command
+        poller.watch(self._monitor.fileno(), self._read_news)
+        poller.watch(self.reports.fileno(), self._read_clients)
+        poller.watch(worker.fileno(), worker.collect)
         self._adopt(now)
 
     # ------------------------------------------------------------ life
@@ -99,15 +114,13 @@ class FastPath:
         self._catch_signals()
         while not self._stopping:
             wait = max(0.0, self._deadline() - clock.monotonic_s())
-            select.select([self._epoll], [], [], wait)
+            self._poller.wait(wait)
             self._pass()
         self._bid_farewell()
 
     def _pass(self) -> None:
         now = clock.monotonic_s()  # before draining: all that came until now is drained before it is missed
-        for fd, _events in self._epoll.poll(0):
-            if reader := self._readers.get(fd):
-                reader()
+        self._poller.read()
         if self._soonest() <= now:
             for path in self._watched:
                 if path.deadline <= now:
@@ -115,6 +128,7 @@ class FastPath:
         for group in self.groups:
             if (deadline := group.deadline()) is not None and deadline <= now:
                 self._act(group, group.handle_timer(now))
+        self._measuring.handle_timer(now)
         if self._pending:
             self._flush()
         if self._next_tick <= now:
@@ -124,7 +138,7 @@ class FastPath:
         return min([path.deadline for path in self._watched], default=inf)
 
     def _deadline(self) -> float:
-        deadline = min(self._soonest(), self._next_tick)
+        deadline = min(self._soonest(), self._next_tick, self._measuring.deadline())
         for group in self.groups:
             if (due := group.deadline()) is not None:
                 deadline = min(deadline, due)
@@ -136,7 +150,7 @@ class FastPath:
             end.setblocking(False)
         signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         self._wakeup = (ours, theirs)
-        self._watch(ours.fileno(), lambda: None)  # never read: the loop ends
+        self._poller.watch(ours.fileno(), lambda: None)  # never read: the loop ends
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             self._stopping = True
@@ -179,23 +193,25 @@ class FastPath:
 
     # ------------------------------------------------------------ packets
 
-    def _read_packets(self, interface: str, receiver: Receiver) -> None:
-        try:
-            for datagram in receiver.drain():
-                try:
-                    packet = ControlPacket.decode(datagram.payload)
-                except BfdPacketError as error:
-                    self.stats.refuse(str(error))
-                    continue
-                path = self._path_of(packet, interface, datagram.source)
-                if path is None or datagram.ttl != TTL:
-                    self.stats.refuse("no such session" if path is None else f"TTL {datagram.ttl}, must be {TTL}")
-                    continue
-                path.received += 1
-                self._apply(path, path.session.receive(packet, datagram.received_at))
-        except OSError as error:  # the interface went away under the socket
-            self.stats.refuse(f"{interface}: {error.strerror}")
-            self._unsettled = True
+    def _read_packets(self, near: Path, receiver: Receiver) -> None:
+        interface = near.plan.interface
+        for datagram in receiver.drain():
+            try:
+                packet = ControlPacket.decode(datagram.payload)
+            except BfdPacketError as error:
+                self.stats.refuse(str(error))
+                continue
+            path = self._path_of(packet, interface, datagram.source)
+            if path is None or datagram.ttl != TTL:
+                self.stats.refuse("no such session" if path is None else f"TTL {datagram.ttl}, must be {TTL}")
+                continue
+            path.received += 1
+            self._apply(path, path.session.receive(packet, datagram.received_at))
+
+    def _interface_went(self, path: Path, error: OSError) -> None:
+        """Note that an interface went away under a socket."""
+        self.stats.refuse(f"{path.plan.interface}: {error.strerror}")
+        self._unsettled = True
 
     def _path_of(self, packet: ControlPacket, interface: str, source: str) -> Path | None:
         """Find the session of a packet (RFC 5880 6.8.6), which must come from the other end, by its own link."""
@@ -214,6 +230,7 @@ class FastPath:
             if isinstance(effect, Send):
                 path.transmit(effect.packet)
             elif isinstance(effect, SignalFail):
+                path.signal(effect)
                 for group in self._groups_of[path.plan.link]:
                     self._act(group, group.signal(path, effect))
             else:
@@ -222,20 +239,38 @@ class FastPath:
                     self._expect_on_the_other_path(path, effect.at)
         path.deadline = path.session.next_deadline()
 
-    def _far_end_is_back(self, path: Path, now: float) -> None:
-        """Tell the other paths to the same far end, those of the same groups, that it is back in service."""
-        for group in self._groups_of[path.plan.link]:
-            other = group.protection if path is group.working else group.working
-            other.session.far_end_is_back(now)
-            other.deadline = other.session.next_deadline()
-
     def _act(self, group: GroupEnd, effects: Effects) -> None:
         """Carry out a group's effects: the switch at once, its report when all switches of this pass are done."""
+        news = False
         for effect in effects:
+            if isinstance(effect, SendAps):
+                self._aps.send(group, effect.message)
+                continue
+            news = True
             if isinstance(effect, Select):
                 group.switch(effect.selector)
-        if effects:
+            elif isinstance(effect, CommandDropped):
+                self._commands.remember()
+        if news:
             self._report_group(group)
+
+    def _hear_far_end(self, group: GroupEnd, path: Path, message: ApsMessage) -> None:
+        self._act(group, group.receive(path, message, clock.monotonic_s()))
+
+    def _degrade(self, path: Path, change: SignalDegrade) -> None:
+        for group in self._groups_of[path.plan.link]:
+            self._act(group, group.degrade(path, change))
+
+    def _command(self, order: Mapping[str, Any]) -> None:
+        """Carry out an operator's order: act, write down what stands, answer."""
+        now = clock.monotonic_s()
+        group, answer, effects = self._commands.carry_out(order, now)
+        if group is not None:
+            self._act(group, effects)
+            if answer["result"] is not None and not effects:  # a freeze moves nothing and is news all the same
+                self._report_group(group)
+            self._commands.remember()
+        self._report("command", f"group:{answer['group']}", answer, now)
 
     def _expect_on_the_other_path(self, path: Path, now: float) -> None:
         """A far end that is Up here runs, and owes a session on the group's other path as well."""
@@ -312,39 +347,13 @@ class FastPath:
             self._look_at_interfaces()
         self._routes.choose_sources(self._interfaces.addresses, self._interfaces.by_index)
         changed = self._routes.rebuild()
-        settled = self._open_receivers()
+        settled = all([self._bfd.refresh(), self._aps.listeners.refresh(), self._measuring.refresh()])
         for path in self.paths.values():
             settled &= path.open()
         for group in self.groups:
             if group.dirty or group.plan.id in changed:
                 group.repair()
         self._unsettled = not settled
-
-    def _open_receivers(self) -> bool:
-        """Hear BFD on each interface that exists; return whether all do."""
-        wanted = {(path.plan.interface, path.plan.version): path for path in self.paths.values()}
-        for (interface, version), path in wanted.items():
-            standing = self._receivers.get((interface, version))
-            if standing and standing[0] == path.index:
-                continue
-            if standing:
-                self._forget_receiver(interface, version)
-            if path.index is None:
-                continue
-            try:
-                receiver = Receiver(version, interface)
-            except OSError as error:
-                path.trouble = f"UDP port 3784 on {interface}: {error.strerror}"
-                continue
-            self._receivers[interface, version] = (path.index, receiver)
-            self._watch(receiver.fileno(), partial(self._read_packets, interface, receiver))
-        return len(self._receivers) == len(wanted)
-
-    def _forget_receiver(self, interface: str, version: int) -> None:
-        _index, receiver = self._receivers.pop((interface, version))
-        self._epoll.unregister(receiver.fileno())
-        del self._readers[receiver.fileno()]
-        receiver.close()
 
     def _audit(self) -> None:
         selectors = {group.plan.id: group.selector for group in self.groups}
@@ -374,16 +383,14 @@ class FastPath:
         for group in self.groups:
             group.dirty = group.plan.id in wrong
         adopted = {group.plan.id: group.selector.value for group in self.groups if not group.dirty}
+        for group, effects in self._commands.restore(now):
+            self._act(group, effects)
         self._look_at_interfaces()
         self._refresh()
         self._flush()
         say("info", "fast path started", site=self.plan.site, sessions=len(self.paths), adopted=adopted)
 
     # ------------------------------------------------------------ sockets and snapshots
-
-    def _watch(self, fd: int, reader: Callable[[], None]) -> None:
-        self._readers[fd] = reader
-        self._epoll.register(fd, select.EPOLLIN)
 
     def _read_clients(self) -> None:
         if self.reports.serve():
@@ -397,6 +404,11 @@ class FastPath:
             "pid": os.getpid(),
             "paths": [path.body() for path in self.paths.values()],
             "groups": [group.body() for group in self.groups],
+            "troubles": [
+                text
+                for listeners in (self._bfd, self._aps.listeners, self._measuring.probers, self._measuring.responders)
+                for text in listeners.troubles
+            ],
             "stats": self.stats.body()
             | {
                 "sent": sum(path.sent for path in self.paths.values()),
@@ -406,3 +418,7 @@ class FastPath:
                 "reports_dropped": self.reports.dropped,
             },
         }
+
+
+def _open_receiver(path: Path) -> Receiver:
+    return Receiver(path.plan.version, path.plan.interface)

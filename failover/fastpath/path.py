@@ -1,15 +1,19 @@
-"""One end of a link: its interface, its sending socket and its BFD session."""
+"""One end of a link: its interface, its sending socket, its BFD session and its measurement."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from typing import Any
 
 from lifeline import clock
 
-from ..core.bfd import Session, SessionConfig
+from ..core.bfd import Session, SessionConfig, SignalFail
 from ..core.packet import ControlPacket
+from ..core.quality import Quality
+from ..core.stamp import Timescale
 from ..io.bfd_socket import Sender
+from ..io.stamp_session import Prober, Refuse
 from ..plan import SessionPlan
 
 
@@ -21,9 +25,10 @@ class Path:
         carrier: light on the interface; None while there is no such interface.
         trouble: why packets cannot be sent, empty when they can.
         since_ns: wall time of the session's last change of state.
+        prober: measures the path, None where nothing is to be measured.
     """
 
-    def __init__(self, plan: SessionPlan, now: float) -> None:
+    def __init__(self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse) -> None:
         self.plan = plan
         self.index: int | None = None
         self.carrier: bool | None = None
@@ -44,6 +49,16 @@ class Path:
             random.random,
         )
         self.deadline = self.session.next_deadline()
+        self.prober: Prober | None = None
+        if plan.quality is not None:
+            phase = random.random()  # noqa: S311 - keeps paths from probing in step, guards nothing
+            self.prober = Prober(Quality(plan.quality.config(plan.discriminator), scale, now, phase), refuse)
+
+    def signal(self, change: SignalFail) -> None:
+        """Measure only what is not known to have failed."""
+        if self.prober is not None:
+            act = self.prober.quality.suspend if change.failed else self.prober.quality.resume
+            act(clock.monotonic_s())
 
     def interface_is(self, index: int | None, *, carrier: bool) -> bool:
         """Learn of the interface (index None: it is gone); return whether anything changed."""
@@ -114,4 +129,22 @@ class Path:
             "interval_ms": session.transmit_interval_us / 1000,
             "detect_ms": session.detection_time_us / 1000,
             "trouble": self.trouble,
+            "quality": self._quality(),
+        }
+
+    def _quality(self) -> dict[str, Any] | None:
+        if self.prober is None:
+            return None
+        quality = self.prober.quality
+        figures = {
+            name: round(value, 3) if isinstance(value, float) else value
+            for name, value in dataclasses.asdict(quality.figures).items()
+        }
+        return {
+            "degraded": quality.raised,
+            "reasons": list(quality.reasons),
+            "known": quality.known,
+            "measuring": not quality.suspended,
+            "figures": figures,
+            "trouble": self.prober.trouble,
         }

@@ -3,6 +3,7 @@
 A report is `{"instance", "seq", "at_monotonic_ns", "at_wall_ns", "kind", "subject", "body"}`; `seq` counts from 1 in
 each life (`instance`) of the fast path. A report is sent again to every new connection until someone says
 `{"ack": seq, "instance": ...}`. A snapshot has the kind `snapshot` and the last report's `seq`; the next replaces it.
+`{"command": {...}}` is an operator's order; what becomes of it is a report of the kind `command`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import select
 import socket
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ class ReportServer:
 
     Attributes:
         dropped: reports that nobody acknowledged in time and that had to go, oldest first.
+        on_command: called with each order.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,6 +49,7 @@ class ReportServer:
         self.path = path
         self.instance = f"{clock.wall_ns():x}"
         self.dropped = 0
+        self.on_command: Callable[[Mapping[str, Any]], None] = lambda _order: None
         self._seq = 0
         self._kept: deque[tuple[int, bytes]] = deque()
         self._clients: dict[int, tuple[socket.socket, int]] = {}
@@ -143,7 +146,7 @@ class ReportServer:
         client, _sent = self._clients[fd]
         try:
             while data := client.recv(DATAGRAM_MAX):
-                self._acknowledge(data)
+                self._take(data)
         except BlockingIOError:
             self._catch_up(fd)
             return
@@ -151,12 +154,19 @@ class ReportServer:
             pass
         self._drop(fd)
 
-    def _acknowledge(self, data: bytes) -> None:
+    def _take(self, data: bytes) -> None:
         try:
             message = json.loads(data)
-            up_to = message["ack"] if message.get("instance", self.instance) == self.instance else 0
-        except (ValueError, KeyError, AttributeError):
+        except ValueError:
             return
+        if not isinstance(message, dict):
+            return
+        if isinstance(order := message.get("command"), dict):
+            self.on_command(order)
+        elif message.get("instance", self.instance) == self.instance:
+            self._acknowledge(message.get("ack"))
+
+    def _acknowledge(self, up_to: object) -> None:
         while isinstance(up_to, int) and self._kept and self._kept[0][0] <= up_to:
             self._kept.popleft()
 

@@ -1,0 +1,144 @@
+"""Operators' commands: fenced, carried out once, and put back by the next life of this process.
+
+The rules:
+
+1. A command with a token lower than the highest one obeyed comes late and is refused. A dry run is never fenced.
+2. A command that has been carried out is not carried out again: whoever asks again gets the answer of the first time.
+3. What stands is in a file beside the plan before the answer leaves. The file outlives the process, not the machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ..core.protection import Command, Selector
+from ..plan import write_json
+from .group import Effects, GroupEnd
+from .narration import say
+
+SCHEMA = "lifeline.fastpath-commands/1"
+
+_COMMANDS: dict[tuple[str, str | None], Command] = {
+    ("lockout", None): Command.LOCKOUT,
+    ("force", None): Command.FORCE,
+    ("force", "protection"): Command.FORCE,
+    ("manual", "protection"): Command.MANUAL_PROTECTION,
+    ("manual", "working"): Command.MANUAL_WORKING,
+    ("exercise", None): Command.EXERCISE,
+    ("freeze", None): Command.FREEZE,
+    ("clear", None): Command.CLEAR,
+}
+
+Answer = dict[str, Any]
+
+
+class Commands:
+    """What operators ordered the groups of this site.
+
+    Args:
+        path: the file that remembers.
+        groups: the ends of groups here.
+    """
+
+    def __init__(self, path: Path, groups: Iterable[GroupEnd]) -> None:
+        self._path = path
+        self._groups = {group.plan.id: group for group in groups}
+        self._tokens: dict[str, int] = {}
+        self._answers: dict[str, Answer] = {}
+        """The last command carried out, by group."""
+        self._written: dict[str, Any] = {}
+
+    def restore(self, now: float) -> list[tuple[GroupEnd, Effects]]:
+        """Put back what stood in the last life, before anything is known of the paths."""
+        effects: list[tuple[GroupEnd, Effects]] = []
+        for name, kept in self._read().items():
+            if (group := self._groups.get(name)) is None:
+                continue
+            self._tokens[name], self._answers[name] = kept["token"], kept["answer"]
+            for command in map(Command, kept["standing"]):
+                outcome = group.core.restore(command, now)
+                effects.append((group, outcome.effects))
+                what = "restored" if outcome.accepted else "not restored"
+                say("info", f"command {what}", group=name, command=command.value, reason=outcome.reason)
+        self.remember()
+        return effects
+
+    def carry_out(self, order: Mapping[str, Any], now: float) -> tuple[GroupEnd | None, Answer, Effects]:
+        """Carry out an order, or say what it would do; return its group, the answer and what is to be done at once."""
+        group = self._groups.get(str(order.get("group")))
+        answer: Answer = {key: order.get(key) for key in ("id", "group", "command", "to", "token", "by")}
+        answer |= {"dry_run": order.get("dry_run") is not False, "accepted": False, "predicted": None, "result": None}
+        if group is None:
+            return None, answer | {"reason": f"No group {order.get('group')} here."}, ()
+        answer["before"] = group.standing()
+        if reason := self._objection(answer):
+            return group, answer | {"reason": reason}, ()
+        last = self._answers.get(group.plan.id)
+        if not answer["dry_run"] and last is not None and last["id"] == answer["id"]:
+            return group, last | {"repeated": True}, ()
+        command = _COMMANDS[answer["command"], answer["to"]]
+        prediction = group.core.plan(command, now)
+        answer |= {"accepted": prediction.accepted, "reason": prediction.reason}
+        if prediction.accepted:
+            answer["predicted"] = {
+                "state": prediction.state.value,
+                "selector": prediction.selector.value,
+                "request": prediction.request.value,
+                "why": prediction.reason,
+            }
+        if answer["dry_run"] or not prediction.accepted:
+            return group, answer, ()
+        outcome = group.core.command(command, now)
+        answer |= {"accepted": outcome.accepted, "reason": outcome.reason, "result": group.standing()}
+        self._tokens[group.plan.id], self._answers[group.plan.id] = answer["token"], answer
+        return group, answer, outcome.effects
+
+    def remember(self) -> None:
+        """Write down what stands, where that has changed."""
+        groups = {
+            name: {
+                "token": self._tokens[name],
+                "standing": [command.value for command in group.commands()],
+                "answer": self._answers[name],
+            }
+            for name, group in self._groups.items()
+            if name in self._tokens
+        }
+        if groups == self._written:
+            return
+        try:
+            write_json(self._path, {SCHEMA: groups}, durable=False)
+        except OSError as error:
+            say("error", "commands would not outlive this process", path=str(self._path), error=str(error))
+        else:
+            self._written = groups
+
+    def _objection(self, answer: Answer) -> str:
+        command, to, token = answer["command"], answer["to"], answer["token"]
+        if command == "force" and to == Selector.WORKING.value:
+            return "A forced switch goes to protection; a lockout holds traffic on working."
+        if command == "manual" and to is None:
+            return "A manual switch must say where to: working or protection."
+        if not isinstance(command, str) or not isinstance(to, str | None) or (command, to) not in _COMMANDS:
+            return f"There is no command {command}{f' to {to}' if to else ''}."
+        if answer["dry_run"]:
+            return ""
+        if not isinstance(token, int):
+            return "A command needs a token."
+        highest = self._tokens.get(answer["group"], token)
+        return f"Command {token} comes late: {highest} has been obeyed." if token < highest else ""
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            groups: dict[str, Any] = json.loads(self._path.read_text(encoding="utf-8"))[SCHEMA]
+            for kept in groups.values():
+                int(kept["token"]), kept["answer"]["id"], [Command(value) for value in kept["standing"]]
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            say("error", "commands of the last life are lost", path=str(self._path), error=str(error))
+            return {}
+        return groups
