@@ -34,7 +34,10 @@ async def serve(plan: AgentPlan, token: str | None) -> None:
     outbox = Outbox(Path(plan.data) / "agent-outbox.db", plan.node)
     if not await _open(outbox, stop):
         return
-    uplink = Uplink(outbox, plan.site, plan.hubs, token, plan.ca)
+    uplink = Uplink(
+        outbox, plan.site, plan.hubs, token, plan.ca,
+        on_command=lambda command: agent.command(command),  # noqa: PLW0108 - the agent is made of the uplink
+    )  # fmt: skip
     agent = Agent(plan, outbox, uplink)
     observer = Observer(agent, outbox, uplink)
     running = asyncio.create_task(_run(agent, observer))

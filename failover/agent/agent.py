@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from lifeline import clock
+from lifeline.runtime import wire
 from lifeline.runtime.conditions import database_corrupt
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.outbox import Outbox
@@ -18,6 +19,7 @@ from lifeline.runtime.uplink import Uplink
 from ..core import conditions
 from ..io.fastpath_client import FastPathClient, Report
 from .intake import Intake
+from .orders import Orders
 from .plan import AgentPlan
 from .record import Record
 
@@ -54,6 +56,7 @@ class Agent:
         self._record.load(outbox)
         self.intake = Intake(plan.site, outbox, self._record)
         self.intake.clear_orphans(plan.subjects)
+        self._orders = Orders(plan.site, self.intake)
         self._client: FastPathClient | None = None
         self._heard_s = clock.monotonic_s()
         self._shown: dict[str, tuple[Mapping[str, Any], float]] = {}
@@ -102,9 +105,19 @@ class Agent:
         for report in reports:
             if report["kind"] == "protection":
                 self._show(report["subject"], report["body"])
+            elif report["kind"] == "command":
+                self._orders.answered(report["body"])
             elif report["kind"] == "snapshot":
                 for group in report["body"]["groups"]:
                     self._show(f"group:{group['group']}", group)
+
+    async def command(self, command: wire.Command) -> wire.CommandResult:
+        """Carry out a hub's command.
+
+        Raises:
+            TimeoutError: the fast path does not answer.
+        """
+        return await self._orders.carry_out(command, self._client)
 
     def _store(self) -> None:
         new = self.intake.unstored

@@ -19,7 +19,7 @@ from ..core.conditions import Judgement, Key
 from .record import Record
 
 UNSTORED_MAX = 4096
-_EVENTS = {"bfd": EventKind.BFD, "protection": EventKind.PROTECTION}
+_EVENTS = {"bfd": EventKind.BFD, "protection": EventKind.PROTECTION, "command": EventKind.COMMAND}
 
 log = structlog.get_logger(__name__)
 
@@ -65,13 +65,23 @@ class Intake:
         if last_seq and seq > last_seq + 1:
             log.warning("reports of the fast path were lost", count=seq - last_seq - 1)
         kind, at_ns = _EVENTS[report["kind"]], int(report["at_wall_ns"])
-        if kind is EventKind.BFD:
+        judged: Judgement = {}
+        if kind is EventKind.COMMAND:
+            if body["dry_run"]:
+                return
+            body = record_of(body, self._site, "done" if body["accepted"] else "refused")
+        elif kind is EventKind.BFD:
             judged = conditions.judge_path(body["path"], self._site)
             body = {name: value for name, value in body.items() if name != "path"}
         else:
             judged = conditions.judge_group(body)
         self._push(Draft(kind, str(report["subject"]), body, at_ns))
         self.judge(judged, at_ns)
+
+    def put(self, kind: EventKind, subject: str, body: Mapping[str, Any]) -> bool:
+        """Put an event of the agent's own; return False when the disk is full."""
+        self._push(Draft(kind, subject, body))
+        return self.store()
 
     def snapshot(self, body: Mapping[str, Any], at_ns: int) -> None:
         """Judge everything anew: what a lost report would have told is found here."""
@@ -117,3 +127,27 @@ class Intake:
         if len(self._unstored) == UNSTORED_MAX:
             self.lost += 1
         self._unstored.append(draft)
+
+
+def record_of(order: Mapping[str, Any], site: str, phase: str) -> dict[str, Any]:
+    """Return the event body of an order, or of the fast path's answer to it.
+
+    Args:
+        order: what was asked for, and what became of it as far as that is known.
+        site: at whose end it acts.
+        phase: `requested`, `done` or `refused`.
+    """
+    return {
+        "command_id": order["id"],
+        "command": f"protection.{order['command']}",
+        "target": f"group:{order['group']}",
+        "to": order["to"],
+        "at": site,
+        "phase": phase,
+        "by": order["by"],
+        "text": "",
+        "token": order["token"],
+        "detail": order.get("reason", ""),
+        "before": order.get("before"),
+        "after": order.get("result"),
+    }

@@ -13,15 +13,20 @@ from typing import Any
 
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
 
+from .protection import Defect
+
 Key = tuple[str, str]
 """Subject and name of a condition."""
 Judgement = dict[Key, Condition | None]
 """What is known to hold, and (None) what is known not to hold. An absent key is unknown."""
 
 PATH_DOWN = "path-down"
+PATH_DEGRADED = "path-degraded"
 ON_PROTECTION = "on-protection"
 NO_PATH = "no-path"
 SWITCH_REFUSED = "switch-refused"
+APS_MISMATCH = "aps-mismatch"
+APS_NO_RESPONSE = "aps-no-response"
 FASTPATH_SILENT = "fastpath-silent"
 
 
@@ -32,6 +37,10 @@ def judge_path(path: Mapping[str, Any], site: str) -> Judgement:
         path: a path's body as the fast path reports it; `signal_fail` None is unknown.
         site: whose end it is.
     """
+    return _judge_signal(path, site) | _judge_quality(path, site)
+
+
+def _judge_signal(path: Mapping[str, Any], site: str) -> Judgement:
     key = (f"link:{path['link']}", PATH_DOWN)
     if path["signal_fail"] is None:
         return {}
@@ -40,6 +49,18 @@ def judge_path(path: Mapping[str, Any], site: str) -> Judgement:
     detail = {name: path[name] for name in ("bfd", "diag", "remote_bfd", "remote_diag", "carrier")} | {"site": site}
     text = f"{site} has lost {path['link']}: {_symptom(path)}"
     return {key: _condition(key, PerceivedSeverity.MAJOR, ProbableCause.LOSS_OF_SIGNAL, text, detail)}
+
+
+def _judge_quality(path: Mapping[str, Any], site: str) -> Judgement:
+    key = (f"link:{path['link']}", PATH_DEGRADED)
+    quality = path.get("quality")
+    if quality is None:  # not measured any more
+        return {key: None}
+    if quality["degraded"]:
+        text = f"{site} finds {path['link']} degraded: {'; '.join(quality['reasons'])}"
+        detail = {"site": site, "reasons": quality["reasons"], "figures": quality["figures"]}
+        return {key: _condition(key, PerceivedSeverity.WARNING, ProbableCause.DEGRADED_SIGNAL, text, detail)}
+    return {key: None} if quality["known"] else {}
 
 
 def _symptom(path: Mapping[str, Any]) -> str:
@@ -80,6 +101,31 @@ def judge_group(group: Mapping[str, Any]) -> Judgement:
         text = f"{site} cannot route {group['group']} by {selected['link']}: {group['trouble']}"
         cause = ProbableCause.CONFIGURATION_OR_CUSTOMIZATION_ERROR
         judged[key] = _condition(key, PerceivedSeverity.CRITICAL, cause, text, {"site": site})
+    return judged | _judge_aps(group)
+
+
+_MISMATCHES = {
+    Defect.PROVISIONING: PerceivedSeverity.MAJOR,
+    Defect.GROUP: PerceivedSeverity.MAJOR,
+    Defect.WRONG_PATH: PerceivedSeverity.MAJOR,
+    Defect.REVERTIVE: PerceivedSeverity.MINOR,
+}
+_NO_RESPONSES = {Defect.NO_RESPONSE: PerceivedSeverity.MAJOR, Defect.SILENCE: PerceivedSeverity.MINOR}
+
+
+def _judge_aps(group: Mapping[str, Any]) -> Judgement:
+    """Judge the APS channel: of several defects of a kind the one that matters most is told."""
+    judged: Judgement = {}
+    defects, site = group.get("aps", {}).get("defects", {}), group["site"]  # absent: a fast path of before APS
+    for name, kinds in ((APS_MISMATCH, _MISMATCHES), (APS_NO_RESPONSE, _NO_RESPONSES)):
+        key = (f"group:{group['group']}", name)
+        judged[key] = None
+        standing = [defect for defect in kinds if defect.value in defects]
+        if standing:
+            text = f"{site} on {group['group']}: {defects[standing[0].value]}"
+            detail = {"site": site, "defects": [defect.value for defect in standing]}
+            cause = ProbableCause.COMMUNICATIONS_PROTOCOL_ERROR
+            judged[key] = _condition(key, kinds[standing[0]], cause, text, detail)
     return judged
 
 

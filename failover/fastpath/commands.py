@@ -78,7 +78,7 @@ class Commands:
             return group, answer | {"reason": reason}, ()
         last = self._answers.get(group.plan.id)
         if not answer["dry_run"] and last is not None and last["id"] == answer["id"]:
-            return group, last | {"repeated": True}, ()
+            return group, last, ()
         command = _COMMANDS[answer["command"], answer["to"]]
         prediction = group.core.plan(command, now)
         answer |= {"accepted": prediction.accepted, "reason": prediction.reason}

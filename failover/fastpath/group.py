@@ -158,6 +158,7 @@ class GroupEnd:
             "state": core.state.value,
             "selector": core.selector.value,
             "request": core.request.value,
+            "frozen": core.frozen,
             "why": core.why,
         }
 

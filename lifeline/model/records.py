@@ -69,6 +69,7 @@ class ProbableCause(StrEnum):
     TRANSMISSION_ERROR = "transmissionError"
     DEGRADED_SIGNAL = "degradedSignal"
     COMMUNICATIONS_SUBSYSTEM_FAILURE = "communicationsSubsystemFailure"
+    COMMUNICATIONS_PROTOCOL_ERROR = "communicationsProtocolError"
     SOFTWARE_PROGRAM_ABNORMALLY_TERMINATED = "softwareProgramAbnormallyTerminated"
     STORAGE_CAPACITY_PROBLEM = "storageCapacityProblem"
     CORRUPT_DATA = "corruptData"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from failover.plan import FastPathPlan, GroupPlan, SessionPlan
 
 
-def path(link: str, *, failed: bool | None = False, carrier: bool | None = True) -> dict[str, Any]:
+def path(
+    link: str, *, failed: bool | None = False, carrier: bool | None = True, quality: dict[str, Any] | None = None
+) -> dict[str, Any]:
     return {
         "link": link,
         "bfd": "Down" if failed else "Up",
@@ -20,11 +23,28 @@ def path(link: str, *, failed: bool | None = False, carrier: bool | None = True)
         "interval_ms": 10.0,
         "detect_ms": 30.0,
         "trouble": "",
+        "quality": quality,
+    }
+
+
+def quality(*reasons: str, known: bool = True) -> dict[str, Any]:
+    return {
+        "degraded": bool(reasons),
+        "reasons": list(reasons),
+        "known": known,
+        "measuring": True,
+        "figures": {"loss_forward_pct": 0.0},
+        "trouble": "",
     }
 
 
 def group(
-    selector: str = "working", *, working: bool | None = False, protection: bool | None = False, trouble: str = ""
+    selector: str = "working",
+    *,
+    working: bool | None = False,
+    protection: bool | None = False,
+    trouble: str = "",
+    defects: Iterable[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     return {
         "group": "pg",
@@ -43,6 +63,9 @@ def group(
         "wtr_ms": 500,
         "trouble": trouble,
         "switch_us": 0.0,
+        "frozen": False,
+        "commands": [],
+        "aps": {"heard": True, "far_request": "NR", "far_selector": selector, "defects": dict(defects)},
     }
 
 

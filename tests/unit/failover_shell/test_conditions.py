@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from shell_bodies import group, path
+from shell_bodies import group, path, quality
 
 from failover.core.conditions import (
     changes,
@@ -15,6 +15,10 @@ from lifeline.model.records import PerceivedSeverity
 
 FIBRE, SAT = ("link:fibre", "path-down"), ("link:sat", "path-down")
 ON, NONE, REFUSED = (("group:pg", name) for name in ("on-protection", "no-path", "switch-refused"))
+
+DEGRADED = ("link:fibre", "path-degraded")
+MISMATCH, NO_RESPONSE = (("group:pg", name) for name in ("aps-mismatch", "aps-no-response"))
+ALWAYS_JUDGED = {DEGRADED, ("link:sat", "path-degraded"), MISMATCH, NO_RESPONSE}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +38,7 @@ ON, NONE, REFUSED = (("group:pg", name) for name in ("on-protection", "no-path",
 def test_conditions_follow_from_the_state(end: dict[str, object], raised: set[object], cleared: set[object]) -> None:
     judged = judge_group(end)
     assert {key for key, condition in judged.items() if condition is not None} == raised
-    assert {key for key, condition in judged.items() if condition is None} == cleared
+    assert {key for key, condition in judged.items() if condition is None} == cleared | ALWAYS_JUDGED
 
 
 def test_severities() -> None:
@@ -81,6 +85,7 @@ def test_after_a_lost_record_what_does_not_hold_is_cleared_for_certain() -> None
         SAT: False,
         NONE: False,
         REFUSED: False,
+        **dict.fromkeys(ALWAYS_JUDGED, False),
     }
 
 
@@ -89,3 +94,32 @@ def test_a_silent_fast_path_is_a_condition_of_its_daemon() -> None:
     assert key == ("daemon:site-a/fastpath", "fastpath-silent")
     assert condition is not None
     assert judge_fast_path("site-a", silent=False) == {key: None}
+
+
+def test_a_degraded_path_is_told_with_its_reasons_and_cleared_only_when_known_to_be_good() -> None:
+    lossy = judge_path(path("fibre", quality=quality("forward loss 5 %, raised at 1")), "site-a")[DEGRADED]
+    assert lossy is not None
+    assert lossy.perceived_severity is PerceivedSeverity.WARNING
+    assert lossy.text == "site-a finds fibre degraded: forward loss 5 %, raised at 1"
+    assert DEGRADED not in judge_path(path("fibre", quality=quality(known=False)), "site-a")
+    assert judge_path(path("fibre", quality=quality()), "site-a")[DEGRADED] is None
+    assert judge_path(path("fibre"), "site-a")[DEGRADED] is None
+
+
+@pytest.mark.parametrize(
+    ("defects", "key", "severity"),
+    [
+        (["aps-revertive-mismatch"], MISMATCH, PerceivedSeverity.MINOR),
+        (["aps-revertive-mismatch", "aps-on-working"], MISMATCH, PerceivedSeverity.MAJOR),
+        (["aps-silent"], NO_RESPONSE, PerceivedSeverity.MINOR),
+        (["aps-no-response"], NO_RESPONSE, PerceivedSeverity.MAJOR),
+    ],
+)
+def test_of_several_defects_of_the_protocol_the_worst_is_told(
+    defects: list[str], key: tuple[str, str], severity: PerceivedSeverity
+) -> None:
+    judged = judge_group(group(defects=[(defect, "so it is") for defect in defects]))
+    condition = judged[key]
+    assert condition is not None
+    assert condition.perceived_severity is severity
+    assert condition.detail["defects"] == defects[::-1]
