@@ -38,8 +38,9 @@ BACKOFF_MAX_S = 3.0
 
 _API = "/api/v1"
 _SCHEMES = frozenset({"unix", "https", "http"})
-_EXIT_CODES = {401: 5, 403: 5, 409: 5, 422: 2}
-"""Refused by policy, or asked for the wrong thing; any other refusal means that the action failed."""
+_EXIT_CODES = {401: 5, 403: 5, 409: 5, 422: 2, 502: 3, 504: 4}
+"""Refused by policy, asked for the wrong thing, or the agent behind the hub is not reached or does not answer; any
+other refusal means that the action failed."""
 
 
 class HubUnreachableError(Exception):
@@ -184,17 +185,31 @@ class HubClient:
         """Return the latest commands, newest first."""
         return list((await self._get("/commands"))["commands"])
 
-    async def command(self, command: str, target: str, text: str = "", *, idempotency_key: str | None = None) -> Any:
+    async def command(
+        self,
+        command: str,
+        target: str,
+        text: str = "",
+        *,
+        idempotency_key: str | None = None,
+        at: str | None = None,
+        to: str | None = None,
+        dry_run: bool | None = None,
+    ) -> Any:
         """Ask the hub to act and return the command with its outcome.
 
         Args:
-            command: such as `alarm.acknowledge`.
-            target: what it acts on, such as an alarm's id.
+            command: such as `alarm.acknowledge` or `protection.force`.
+            target: what it acts on, such as an alarm's id, or `group:` and a protection group's id.
             text: why, for the record.
             idempotency_key: a command sent again under the same key is not carried out again.
+            at: of a protection command: the site at whose end it acts; the hub chooses if None.
+            to: of `protection.manual`: `working` or `protection`.
+            dry_run: of a protection command: False acts; None and True predict only.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        body = {"command": command, "target": target, "text": text}
+        more = {"at": at, "to": to, "dry_run": dry_run}
+        body = {"command": command, "target": target, "text": text} | {k: v for k, v in more.items() if v is not None}
         return await self._request("POST", "/commands", json=body, headers=headers)
 
     # ---------------------------------------------------------------- following

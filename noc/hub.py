@@ -41,7 +41,8 @@ from lifeline.runtime.conditions import database_corrupt
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.wire import Intake
 
-from . import telling
+from . import settling, telling
+from .agents import Agents
 from .broadcast import Broadcast
 from .committer import Committer, Outcome
 from .metrics import Gauge, HubMetrics
@@ -71,6 +72,7 @@ class Hub:
         projection: what it knows.
         broadcast: who follows it.
         metrics: its figures.
+        agents: the daemons that are connected.
     """
 
     def __init__(self, inventory: Inventory, data: Path, name: str) -> None:
@@ -86,7 +88,7 @@ class Hub:
         self.inventory = inventory
         self.broadcast = Broadcast()
         self.metrics = HubMetrics(self._gauges)
-        self.connections: dict[str, int] = {}
+        self.agents = Agents()
         self.projection = Projection(inventory, self.node)
         self._path = data / JOURNAL_FILE
         self._began_s = monotonic_s()
@@ -120,7 +122,7 @@ class Hub:
         await self.write(EventKind.DAEMON, f"daemon:{self.node}", {
             "state": "started", "pid": os.getpid(), "version": version("lifeline"),
         })  # fmt: skip
-        await self._settle_commands()
+        await self.write_all(settling.after_restart(record.commands.values()))
         await self._tick()
         self._work(self._ticking())
         self._work(self._publishing())
@@ -286,11 +288,14 @@ class Hub:
 
     async def _tick(self) -> None:
         """Let the silent become stale, say what the hub itself observes, keep a snapshot now and then."""
-        now_s = monotonic_s()
+        now_s, record = monotonic_s(), self.projection.record
         self.projection.age(now_s)
         self._views_due.set()
         if self._untold is not None and not await self._recover():
             return
+        settled = list(settling.by_evidence(record.commands.values(), self.projection.heard_end, wall_ns()))
+        if settled:
+            await self.write_all(settled)
         silence = list(self.projection.silence(now_s))
         if silence:
             await self.write_all((EventKind.CONDITION, it.subject, it.to_body()) for it in silence)
@@ -357,15 +362,6 @@ class Hub:
             self._edges.succeeded("snapshot", "snapshot saved again")
             self._snapshot_at = (cursor, monotonic_s())
 
-    async def _settle_commands(self) -> None:
-        """Close commands whose outcome is missing: effect and outcome are one transaction, so nothing was done."""
-        for command in list(self.projection.record.commands.values()):
-            if command.phase == "requested":
-                await self.write(EventKind.COMMAND, f"alarm:{command.target}", {
-                    "command_id": command.id, "command": command.command, "phase": "refused", "by": command.by,
-                    "detail": "the hub stopped before it acted; nothing was done",
-                })  # fmt: skip
-
     # ---------------------------------------------------------------- publishing
 
     async def _publishing(self) -> None:
@@ -400,7 +396,7 @@ class Hub:
         for alarm in self.projection.active_alarms():
             alarms[alarm.perceived_severity.value] += 1
         yield "lifeline_hub_alarms:severity", "Active alarms", alarms
-        yield "lifeline_hub_connections", "Daemons connected", float(sum(self.connections.values()))
+        yield "lifeline_hub_connections", "Daemons connected", float(len(self.agents))
         yield "lifeline_hub_followers", "Clients that follow the stream", float(len(self.broadcast))
         yield "lifeline_hub_cursor", "Cursor of the latest event", float(self.cursor)
         yield "lifeline_hub_journal_bytes", "Size of the journal with its write-ahead log", self._journal_bytes()

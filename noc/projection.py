@@ -312,6 +312,21 @@ class Projection:
         """Return all alarms on a resource, cleared ones too."""
         return [alarm for alarm in self.alarms() if alarm.resource == resource]
 
+    def hears(self, site: str) -> bool:
+        """Tell whether a site's agent has been heard of late."""
+        heard = self._heard.get(agent_of(site))
+        return heard is not None and heard.fresh
+
+    def told_ends(self, group: str) -> dict[str, Mapping[str, Any]]:
+        """Return what each end last said of a group."""
+        sites = self._sites_of_group(self.inventory.protection_groups[group])
+        return {site: end for site in sites if (end := self._group_end(group, site))}
+
+    def heard_end(self, group: str, site: str) -> Mapping[str, Any] | None:
+        """Return what an end says of a group now, None when it is not heard."""
+        live = self._ends.get((group, site))
+        return {**live.body, "heard_at_ns": live.at_ns} if live is not None and live.fresh else None
+
     # ---------------------------------------------------------------- how it is worked out
 
     def _sites_of_group(self, group: ProtectionGroup) -> tuple[str, str]:

@@ -39,6 +39,7 @@ class Record:
         paths: by link and site: the end's last word.
         last_heard_ns: by writer: when its last event was recorded, wall nanoseconds.
         commands: the latest commands by id, oldest first.
+        token: the highest fencing token that a command on record has.
         malformed: events passed over because they make no sense.
     """
 
@@ -49,6 +50,7 @@ class Record:
         self.paths: dict[tuple[str, str], Told] = {}
         self.last_heard_ns: dict[str, int] = {}
         self.commands: dict[str, CommandView] = {}
+        self.token = 0
         self.malformed = 0
         self._keys: dict[str, str] = {}
 
@@ -94,6 +96,7 @@ class Record:
             "last_heard_ns": self.last_heard_ns,
             "commands": [_command_json(command) for command in self.commands.values()],
             "keys": self._keys,
+            "token": self.token,
             "malformed": self.malformed,
         }
 
@@ -115,6 +118,7 @@ class Record:
             record.last_heard_ns = dict(data["last_heard_ns"])
             record.commands = {one["id"]: CommandView(**one) for one in data["commands"]}
             record._keys = dict(data["keys"])
+            record.token = data.get("token", 0)  # snapshots before there were tokens have none
             record.malformed = data["malformed"]
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a snapshot of the record: {error!r}") from error
@@ -154,7 +158,12 @@ class Record:
                 requested_at_ns=event.observed_at_ns,
                 finished_at_ns=None,
                 detail="",
+                at=body.get("at"),
+                to=body.get("to"),
+                token=body.get("token"),
+                before=body.get("before"),
             )
+            self.token = max(self.token, int(body.get("token") or 0))
             if body.get("idempotency_key"):
                 self._keys[str(body["idempotency_key"])] = identifier
             self._forget_commands()
@@ -164,6 +173,7 @@ class Record:
                 phase=phase,
                 finished_at_ns=event.observed_at_ns,
                 detail=str(body.get("detail", "")),
+                after=body.get("after"),
             )
 
     def _forget_commands(self) -> None:

@@ -7,7 +7,7 @@ Times are wall nanoseconds, UTC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
@@ -214,10 +214,25 @@ class CommandView:
     text: str
     by: str
     phase: str
-    """`requested` while the outcome is not known, then `done` or `refused`."""
+    """`requested` while under way, then `done`, `refused`, or `unknown` as no answer came; a dry run is `planned`."""
     requested_at_ns: int
     finished_at_ns: int | None
     detail: str
+    """Why it was refused, or what holds now; in English."""
+    dry_run: bool = False
+    """Nothing was done, and nothing is on record."""
+    at: str | None = None
+    """Of a protection command: the site at whose end it acts."""
+    to: str | None = None
+    """Of `protection.manual`: `working` or `protection`."""
+    token: int | None = None
+    """Of a protection command: its fencing token."""
+    plan: list[str] = field(default_factory=list)
+    """Of a dry run: what would be ordered and what is to be expected of it, one sentence each; in English."""
+    before: Mapping[str, Any] | None = None
+    """Of a protection command: how its end stood before."""
+    after: Mapping[str, Any] | None = None
+    """Of a protection command: how its end stood afterwards, or would."""
 
 
 @dataclass(frozen=True, slots=True)

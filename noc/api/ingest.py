@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+from collections import deque
 from functools import partial
 from typing import Final
 
@@ -73,6 +74,7 @@ class _Session:
         self._ack_due = False
         self._full = False
         self._refusal = ""
+        self._commands: deque[wire.Command] = deque()
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,14 +89,11 @@ class _Session:
         assert isinstance(hello, wire.Hello)
         await self._say(wire.Welcome(self._hub.node))
         log.info("daemon connected", node=hello.node, by=self._who.name)
-        connections = self._hub.connections
-        connections[hello.node] = connections.get(hello.node, 0) + 1
+        self._hub.agents.joined(hello.node, self._send)
         try:
             await self._converse(hello.node)
         finally:
-            connections[hello.node] -= 1
-            if not connections[hello.node]:
-                del connections[hello.node]
+            self._hub.agents.left(hello.node, self._send)
             log.info("daemon left", node=hello.node)
 
     def _check(self, hello: wire.ClientMessage) -> None:
@@ -138,9 +137,15 @@ class _Session:
                     settled.add_done_callback(partial(self._settled, events[-1].seq))
                 case wire.State(subject, body):
                     self._hub.set_state(subject, body)
+                case wire.CommandResult() as result:
+                    self._hub.agents.answered(node, result)
                 case wire.Hello():
                     self._refusal = "hello was said already"
                     return
+
+    def _send(self, command: wire.Command) -> None:
+        self._commands.append(command)
+        self._news.set()
 
     def _settled(self, up_to: int, settled: asyncio.Future[Outcome]) -> None:
         """Note what became of a batch; batches of one connection are settled in order."""
@@ -158,7 +163,7 @@ class _Session:
         self._news.set()
 
     async def _answer(self) -> None:
-        """Say what is settled, the latest only, until there is a reason to refuse the daemon."""
+        """Say what is settled, the latest only, and what is ordered, until there is a reason to refuse the daemon."""
         while not self._refusal:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
@@ -166,6 +171,8 @@ class _Session:
             self._news.clear()
             if not still_valid(self._socket, self._who):
                 self._refusal = "the token was revoked"
+            while self._commands and not self._refusal:
+                await self._say(self._commands.popleft())
             if self._ack_due:
                 self._ack_due = False
                 await self._say(wire.Ack(self._committed))

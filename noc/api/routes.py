@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 
 from lifeline.clock import monotonic_s
 from lifeline.model.records import EventKind
 
-from ..commands import Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from .. import protection
+from ..agents import NoAnswerError
+from ..commands import Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
 from ..hub import Hub
 from ..metrics import CONTENT_TYPE
+from ..protection import NoSuchEndError, UnreachableError
 from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, SiteView, StateView
 from . import schemas
 from .auth import Operator, Viewer, require_near
@@ -142,21 +145,38 @@ async def commands(hub: TheHub, _who: Viewer) -> schemas.CommandsPage:
     return schemas.CommandsPage("lifeline.commands/1", list(hub.projection.record.commands.values())[::-1])
 
 
-@router.post("/commands", responses=documented(404, 409, 503))
+@router.post("/commands", responses=documented(404, 409, 422, 502, 503, 504))
 async def command(
     asked: schemas.CommandRequest,
     request: Request,
     who: Operator,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> CommandView:
-    """Carry out a command; one sent again under its `Idempotency-Key` is carried out once."""
+    """Carry out a command, or predict what it would do; one sent again under its key is carried out once.
+
+    502: the agent that should act is not connected, and nothing was done. 504: an agent did not answer to a dry run.
+    """
     runner: Commands = request.app.state.commands
+    dry_run = asked.dry_run is not False and asked.command in protection.COMMANDS
+    one = Asked(asked.command, asked.target, who.name, asked.text, idempotency_key, asked.at, asked.to, dry_run)
     try:
-        return await runner.run(asked.command, asked.target, asked.text, who.name, idempotency_key)
-    except NoSuchTargetError:
-        known = (alarm.id for alarm in the_hub(request).projection.alarms())
-        raise not_found("alarm", asked.target, known) from None
-    except KeyReusedError as error:
-        raise HTTPException(409, str(error)) from None
-    except NoRoomError as error:
-        raise HTTPException(503, str(error)) from None
+        return await runner.run(one)
+    except NoSuchTargetError as error:
+        raise _no_such_target(asked.command, str(error), the_hub(request)) from None
+    except tuple(_STATUS) as error:
+        raise HTTPException(_STATUS[type(error)], str(error)) from None
+
+
+_STATUS: Final[dict[type[Exception], int]] = {
+    KeyReusedError: 409,
+    NoSuchEndError: 422,
+    UnreachableError: 502,
+    NoRoomError: 503,
+    NoAnswerError: 504,
+}
+
+
+def _no_such_target(command: str, name: str, hub: Hub) -> HTTPException:
+    if command in protection.COMMANDS:
+        return not_found("protection group", name, hub.inventory.protection_groups)
+    return not_found("alarm", name, (alarm.id for alarm in hub.projection.alarms()))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, SiteView
 
@@ -81,12 +81,36 @@ class CommandRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    command: Literal["alarm.acknowledge", "alarm.unacknowledge"]
+    command: Literal[
+        "alarm.acknowledge",
+        "alarm.unacknowledge",
+        "protection.lockout",
+        "protection.force",
+        "protection.manual",
+        "protection.exercise",
+        "protection.freeze",
+        "protection.clear",
+    ]
     """What to do."""
     target: Annotated[str, Field(min_length=1, max_length=500)]
-    """What to do it to: an alarm's id."""
+    """What to do it to: an alarm's id, or `group:` and a protection group's id."""
     text: Annotated[str, Field(max_length=2000)] = ""
     """Why, for the record."""
+    at: str | None = None
+    """Of a protection command: the site at whose end it acts; the hub chooses when there is none."""
+    to: Literal["working", "protection"] | None = None
+    """Of `protection.manual`: the path that shall carry."""
+    dry_run: bool | None = None
+    """Of a protection command: predict, and do nothing. That is the default: `false` must be said to act."""
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        """Refuse members that the command does not have, and ask for the one that it must have."""
+        if self.command.startswith("alarm.") and any(it is not None for it in (self.at, self.to, self.dry_run)):
+            raise ValueError(f"{self.command} has no `at`, `to` or `dry_run`")
+        if (self.command == "protection.manual") != (self.to is not None):
+            raise ValueError("`to` belongs to protection.manual, which must have it")
+        return self
 
 
 class Problem(BaseModel):
