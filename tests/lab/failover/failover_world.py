@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from failover.plan import FastPathPlan, GroupPlan, SessionPlan
+from failover.quality_plan import QualityPlan
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -87,6 +88,16 @@ class World:
 
     def heal(self) -> None:
         self.nft("delete table netdev cut", check=False)
+        self.nft("delete table netdev lossy", check=False)
+
+    def lose(self, link: str, *, sent_by: str, percent: int) -> None:
+        """Drop this share of what one site sends over a link."""
+        port = self.links[link][sent_by][1]
+        self.nft(
+            "add table netdev lossy; "
+            f"add chain netdev lossy c {{ type filter hook ingress device {port} priority 0; }}; "
+            f"add rule netdev lossy c meta l4proto udp numgen random mod 100 < {percent} drop"
+        )
 
     def light(self, link: str, site: str, *, on: bool) -> None:
         """Switch the light of one site's end off or on; the other site's stays."""
@@ -158,6 +169,20 @@ class FastPathProcess:
                     if report["kind"] == "snapshot":
                         body: dict[str, Any] = report["body"]
                         return body
+
+    def order(self, token: int, command: str, to: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+        """Give an operator's order and return the answer."""
+        order = {"id": f"c{token}", "group": "pg", "command": command, "to": to, "token": token, "by": "li"}
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+            client.settimeout(5)
+            client.connect(str(self.run / "fastpath.sock"))
+            client.send(json.dumps({"command": {**order, "dry_run": dry_run}}).encode())
+            while data := client.recv(1 << 20):
+                report = json.loads(data)
+                if report["kind"] == "command" and report["body"]["id"] == order["id"]:
+                    body: dict[str, Any] = report["body"]
+                    return body
+        raise ConnectionError("the fast path hung up")
 
     def group(self) -> dict[str, Any]:
         found: dict[str, Any] = self.snapshot()["groups"][0]
@@ -237,10 +262,11 @@ def plan_of(
     prefixes: tuple[str, ...],
     sources: tuple[str, ...],
     wtr_ms: int = 500,
+    quality: QualityPlan | None = None,
 ) -> FastPathPlan:
     """Return a plan of one group; `local`: link -> (interface, local, remote, interval us, multiplier)."""
     sessions = tuple(
-        SessionPlan(link, interface, mine, theirs, number, interval_us, multiplier)
+        SessionPlan(link, interface, mine, theirs, number, interval_us, multiplier, quality)
         for number, (link, (interface, mine, theirs, interval_us, multiplier)) in enumerate(local.items(), start=1)
     )
     working, protection = local

@@ -59,16 +59,10 @@ class Measured:
         )
 
     def lose(self, link: str, *, sent_by: str, percent: int) -> None:
-        """Drop this share of what one site sends over a link."""
-        port = self.world.links[link][sent_by][1]
-        self.world.nft(
-            "add table netdev lossy; "
-            f"add chain netdev lossy c {{ type filter hook ingress device {port} priority 0; }}; "
-            f"add rule netdev lossy c meta l4proto udp numgen random mod 100 < {percent} drop"
-        )
+        self.world.lose(link, sent_by=sent_by, percent=percent)
 
     def heal(self) -> None:
-        self.world.nft("delete table netdev lossy", check=False)
+        self.world.heal()
 
 
 @pytest.fixture(scope="module", params=["ipv4", "ipv6"])

@@ -1,0 +1,128 @@
+"""Orders at the fast path: fenced, carried out once, and standing again in its next life."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from shell_bodies import plan
+
+from failover.core.protection import Protection, ProtectionConfig, Selector
+from failover.fastpath.commands import Commands
+from failover.fastpath.group import GroupEnd
+
+
+class Group(GroupEnd):
+    """A group's end without a kernel."""
+
+    def __init__(self, selector: Selector = Selector.WORKING) -> None:
+        self.plan = plan().groups[0]
+        self.core = Protection(ProtectionConfig(), 0.0, selector)
+
+    def both_paths_work(self) -> None:
+        for path in Selector:
+            self.core.signal_fail(path, False, 1.0)
+
+
+class Life(SimpleNamespace):
+    group: Group
+    commands: Commands
+
+    def order(self, command: str, token: int = 1, *, to: str | None = None, dry_run: bool = False, **more: Any) -> Any:
+        order = {"id": f"c{token}", "group": "pg", "command": command, "to": to, "token": token, "by": "li"}
+        _group, answer, _effects = self.commands.carry_out({**order, "dry_run": dry_run, **more}, 2.0)
+        self.commands.remember()
+        return answer
+
+
+@pytest.fixture
+def begin(tmp_path: Path) -> Iterator[Any]:
+    def life() -> Life:
+        group = Group()
+        commands = Commands(tmp_path / "commands.json", [group])
+        commands.restore(0.5)
+        group.both_paths_work()
+        return Life(group=group, commands=commands)
+
+    return life
+
+
+def test_a_command_is_predicted_carried_out_and_told(begin: Any) -> None:
+    life = begin()
+    answer = life.order("force")
+    assert (answer["accepted"], answer["before"]["selector"]) == (True, "working")
+    assert answer["predicted"] == {k: v for k, v in answer["result"].items() if k != "frozen"}
+    assert (answer["result"]["state"], answer["result"]["selector"]) == ("Forced switch", "protection")
+
+
+def test_a_dry_run_changes_nothing(begin: Any) -> None:
+    life = begin()
+    answer = life.order("force", 9, dry_run=True)
+    assert (answer["accepted"], answer["predicted"]["selector"], answer["result"]) == (True, "protection", None)
+    assert life.group.core.selector is Selector.WORKING
+    assert life.order("lockout", 1)["accepted"]
+
+
+def test_a_late_command_is_refused_in_this_life_and_the_next(begin: Any) -> None:
+    assert begin().order("lockout", 7)["accepted"]
+    for _ in range(2):
+        answer = begin().order("clear", 6)
+        assert (answer["accepted"], answer["reason"]) == (False, "Command 6 comes late: 7 has been obeyed.")
+
+
+def test_a_command_sent_twice_is_carried_out_once(begin: Any) -> None:
+    life = begin()
+    first = life.order("force", 3)
+    assert life.order("force", 3) == first
+    assert begin().order("force", 3) == first
+
+
+@pytest.mark.parametrize(
+    ("command", "to"),
+    [("lockout", None), ("force", "protection"), ("manual", "protection"), ("manual", "working")],
+)
+def test_what_stands_stands_again_in_the_next_life(begin: Any, command: str, to: str | None) -> None:
+    before = begin()
+    assert before.order(command, to=to)["accepted"]
+    after = begin()
+    assert after.group.core.standing_command is before.group.core.standing_command
+    assert after.group.core.state is before.group.core.state
+
+
+def test_a_freeze_stands_again_and_a_clear_ends_it_for_good(begin: Any) -> None:
+    assert begin().order("freeze", 1)["result"]["frozen"]
+    life = begin()
+    assert life.group.core.frozen
+    assert not life.order("clear", 2)["result"]["frozen"]
+    assert not begin().group.core.frozen
+
+
+def test_a_damaged_file_is_told_and_forgotten(begin: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert begin().order("lockout")["accepted"]
+    (tmp_path / "commands.json").write_text("{")
+    assert begin().group.core.standing_command is None
+    assert "commands of the last life are lost" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ({"command": "reboot"}, "There is no command reboot."),
+        ({"command": "lockout", "to": "working"}, "There is no command lockout to working."),
+        ({"command": "manual"}, "A manual switch must say where to: working or protection."),
+        (
+            {"command": "force", "to": "working"},
+            "A forced switch goes to protection; a lockout holds traffic on working.",
+        ),
+        ({"command": ["x"]}, "There is no command ['x']."),
+        ({"command": "freeze", "token": None}, "A command needs a token."),
+        ({"command": "freeze", "group": "other"}, "No group other here."),
+        ({"command": "clear"}, "There is no command and no wait to clear here."),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_reason(begin: Any, order: dict[str, Any], reason: str) -> None:
+    answer = begin().order(**{"command": "", **order})
+    assert (answer["accepted"], answer["reason"]) == (False, reason)
