@@ -16,14 +16,6 @@ from lifeline.runtime.wire import PROTECTION_COMMANDS, CommandResult
 PREFIX: Final = "protection."
 COMMANDS: Final = frozenset(PREFIX + command for command in PROTECTION_COMMANDS)
 _CENTRES: Final = frozenset({SiteKind.CORE_ROOM_WIRED, SiteKind.CORE_ROOM_800M, SiteKind.COMMAND_CENTRE})
-_STANDS_AS: Final[Mapping[tuple[str, str | None], str]] = {
-    ("lockout", None): "LO",
-    ("force", None): "FS",
-    ("manual", "working"): "MS-W",
-    ("manual", "protection"): "MS-P",
-    ("exercise", None): "EXER",
-}
-"""The request that a command is while it stands (`request` of a group's end)."""
 
 End = Mapping[str, Any]
 """One end's word on a group, as the fast path reports it."""
@@ -91,16 +83,14 @@ def choose_end(
 
 def clearable(end: End) -> bool:
     """Tell whether an end has something that Clear would end: a command, a freeze, or its own wait to restore."""
-    return bool(end.get("frozen")) or end.get("request") in {*_STANDS_AS.values(), "WTR"}
+    return bool(end.get("commands")) or end.get("request") == "WTR"
 
 
 def stands(command: str, to: str | None, end: End) -> bool:
     """Tell whether a command is in force at an end, as far as the end's own word shows it."""
-    if command == "freeze":
-        return bool(end.get("frozen"))
     if command == "clear":
         return not clearable(end)
-    return end.get("request") == _STANDS_AS[command, to]
+    return (f"{command} {to}" if to else command) in end.get("commands", ())
 
 
 def brief(end: End | None) -> dict[str, Json] | None:

@@ -147,7 +147,10 @@ class Record:
     def _command(self, event: Event) -> None:
         body = event.body
         identifier, phase = str(body["command_id"]), str(body["phase"])
+        known = self.commands.get(identifier)
         if phase == "requested":
+            if known is not None:  # the agent's own record of an intent that is the hub's already
+                return
             self.commands[identifier] = CommandView(
                 id=identifier,
                 command=str(body["command"]),
@@ -167,9 +170,9 @@ class Record:
             if body.get("idempotency_key"):
                 self._keys[str(body["idempotency_key"])] = identifier
             self._forget_commands()
-        elif identifier in self.commands:
+        elif known is not None and (phase != "unknown" or known.phase == "requested"):
             self.commands[identifier] = replace(
-                self.commands[identifier],
+                known,
                 phase=phase,
                 finished_at_ns=event.observed_at_ns,
                 detail=str(body.get("detail", "")),

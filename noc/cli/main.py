@@ -30,6 +30,7 @@ def _summaries() -> dict[str, str]:
         "watch": _("Follow the network as it changes"),
         "site": _("List and show sites"),
         "link": _("List and show links and protection groups"),
+        "protection": _("Show protection groups and command them"),
         "alarm": _("List, show and acknowledge alarms"),
         "event": _("List the journal's events"),
         "tui": _("Open the terminal interface"),

@@ -210,8 +210,8 @@ async def test_it_acts_at_the_core_when_the_station_is_not_connected(hub: World,
 
 async def test_clear_acts_where_the_command_stands(hub: World, client: HubClient) -> None:
     async with agent(hub), agent(hub, node=CORE) as core:
-        await core.tell(site="core", request="LO")
-        await heard(client, "core", request="LO")
+        await core.tell(site="core", commands=["lockout"])
+        await heard(client, "core", commands=["lockout"])
         found = await client.command("protection.clear", GROUP)
     assert found["plan"][0] == "Order: clear, group pg-a, at core (where the command stands)."
 
@@ -295,20 +295,26 @@ async def test_a_connection_that_breaks_in_the_middle_leaves_it_unknown_and_the_
     assert (await asking)["phase"] == "unknown"
     assert "broke before it answered" in (await client.commands())[0]["detail"]
     async with agent(hub) as one:
-        await one.tell(request="FS", state="Forced", selector="protection")
+        await one.tell(commands=["force"], state="Forced", selector="protection")
         await settled_as(client, "done")
     assert (await client.commands())[0]["after"]["selector"] == "protection"
 
 
 async def test_the_agents_own_record_settles_it_too(hub: World, client: HubClient) -> None:
     async with agent(hub, keep_silent) as one:
-        asking = asyncio.create_task(client.command("protection.force", GROUP, dry_run=False))
+        asking = asyncio.create_task(client.command("protection.force", GROUP, "splicing", dry_run=False))
         await one.ordered.wait()
-    assert (await asking)["phase"] == "unknown"
-    body = {"command_id": one.orders[0].id, "command": "protection.force", "phase": "done", "by": "local"}
+    unknown = await asking
+    assert unknown["phase"] == "unknown"
+    named = {"command_id": one.orders[0].id, "command": "protection.force", "target": GROUP, "by": "local", "text": ""}
+    writer = Writer()
     async with hub.daemon() as daemon:
-        await daemon.deliver([Writer().event(EventKind.COMMAND, GROUP, body)])
-    assert await phase_of(client) == "done"
+        await daemon.deliver([
+            writer.event(EventKind.COMMAND, GROUP, named | {"phase": phase, "detail": "", "after": None})
+            for phase in ("requested", "done")
+        ])  # fmt: skip
+    done = (await client.commands())[0]
+    assert (done["phase"], done["text"], done["token"]) == ("done", "splicing", unknown["token"])
 
 
 async def test_a_hub_killed_between_intent_and_outcome_says_so_and_learns_it_from_the_end(world: World) -> None:
@@ -322,7 +328,7 @@ async def test_a_hub_killed_between_intent_and_outcome_says_so_and_learns_it_fro
         command = (await client.commands())[0]
         assert (command["phase"], command["detail"]) == ("unknown", "the hub stopped before it heard what became of it")
         async with agent(world) as one:
-            await one.tell(frozen=True)
+            await one.tell(commands=["freeze"], frozen=True)
             await settled_as(client, "done")
 
 
