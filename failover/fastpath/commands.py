@@ -5,6 +5,8 @@ The rules:
 1. A command with a token lower than the highest one obeyed comes late and is refused. A dry run is never fenced.
 2. A command that has been carried out is not carried out again: whoever asks again gets the answer of the first time.
 3. What stands is in a file beside the plan before the answer leaves. The file outlives the process, not the machine.
+4. A process that was killed takes its BFD sessions with it: the far end sees protection failed, and that overrides what
+   the next life has put back. A failure of our own making does not count: for `SETTLE_S` it is put back again.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ from .group import Effects, GroupEnd
 from .narration import say
 
 SCHEMA = "lifeline.fastpath-commands/1"
+
+SETTLE_S = 10.0
+"""BFD and APS over a satellite need two or three seconds to be what they were."""
 
 _COMMANDS: dict[tuple[str, str | None], Command] = {
     ("lockout", None): Command.LOCKOUT,
@@ -49,6 +54,8 @@ class Commands:
         self._tokens: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
         """The last command carried out, by group."""
+        self._settling: dict[str, tuple[Command, float]] = {}
+        """What was put back and may have to be put back again, and until when."""
         self._written: dict[str, Any] = {}
 
     def restore(self, now: float) -> list[tuple[GroupEnd, Effects]]:
@@ -59,10 +66,25 @@ class Commands:
                 continue
             self._tokens[name], self._answers[name] = kept["token"], kept["answer"]
             for command in map(Command, kept["standing"]):
+                if command is not Command.FREEZE:
+                    self._settling[name] = command, now + SETTLE_S
                 outcome = group.core.restore(command, now)
                 effects.append((group, outcome.effects))
                 what = "restored" if outcome.accepted else "not restored"
                 say("info", f"command {what}", group=name, command=command.value, reason=outcome.reason)
+        self.remember()
+        return effects
+
+    def settle(self, now: float) -> list[tuple[GroupEnd, Effects]]:
+        """Put back again what our own absence has overridden."""
+        effects: list[tuple[GroupEnd, Effects]] = []
+        for name, (command, until) in list(self._settling.items()):
+            group = self._groups[name]
+            if now >= until:
+                del self._settling[name]
+            elif group.core.standing_command is None and (outcome := group.core.command(command, now)).accepted:
+                effects.append((group, outcome.effects))
+                say("info", "command restored again", group=name, command=command.value)
         self.remember()
         return effects
 
@@ -94,6 +116,7 @@ class Commands:
         outcome = group.core.command(command, now)
         answer |= {"accepted": outcome.accepted, "reason": outcome.reason, "result": group.standing()}
         self._tokens[group.plan.id], self._answers[group.plan.id] = answer["token"], answer
+        self._settling.pop(group.plan.id, None)
         return group, answer, outcome.effects
 
     def remember(self) -> None:
@@ -101,7 +124,7 @@ class Commands:
         groups = {
             name: {
                 "token": self._tokens[name],
-                "standing": [command.value for command in group.commands()],
+                "standing": [command.value for command in self._standing(name, group)],
                 "answer": self._answers[name],
             }
             for name, group in self._groups.items()
@@ -115,6 +138,12 @@ class Commands:
             say("error", "commands would not outlive this process", path=str(self._path), error=str(error))
         else:
             self._written = groups
+
+    def _standing(self, name: str, group: GroupEnd) -> list[Command]:
+        standing = group.commands()
+        if group.core.standing_command is None and name in self._settling:
+            standing.append(self._settling[name][0])
+        return standing
 
     def _objection(self, answer: Answer) -> str:
         command, to, token = answer["command"], answer["to"], answer["token"]

@@ -186,6 +186,8 @@ class FastPath:
         self._next_tick = now + TICK_S
         if self._ticks % AUDIT_TICKS == 0:
             self._audit()
+        for group, effects in self._commands.settle(now):
+            self._act(group, effects)
         if self._unsettled or any(group.dirty for group in self.groups):
             self._refresh()
             self._flush()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 from shell_bodies import plan
 
 from failover.core.protection import Protection, ProtectionConfig, Selector
-from failover.fastpath.commands import Commands
+from failover.fastpath.commands import SETTLE_S, Commands
 from failover.fastpath.group import GroupEnd
 
 
@@ -39,7 +38,7 @@ class Life(SimpleNamespace):
 
 
 @pytest.fixture
-def begin(tmp_path: Path) -> Iterator[Any]:
+def begin(tmp_path: Path) -> Any:
     def life() -> Life:
         group = Group()
         commands = Commands(tmp_path / "commands.json", [group])
@@ -98,6 +97,23 @@ def test_a_freeze_stands_again_and_a_clear_ends_it_for_good(begin: Any) -> None:
     assert life.group.core.frozen
     assert not life.order("clear", 2)["result"]["frozen"]
     assert not begin().group.core.frozen
+
+
+def test_what_our_own_absence_has_overridden_is_put_back_again_for_a_while(begin: Any) -> None:
+    assert begin().order("force")["accepted"]
+    life = begin()
+    life.group.core.signal_fail(Selector.PROTECTION, True, 3.0)
+    assert life.group.core.standing_command is None
+    life.commands.settle(4.0)
+    assert life.group.core.standing_command is None
+    life.group.core.signal_fail(Selector.PROTECTION, False, 5.0)
+    ((group, _effects),) = life.commands.settle(6.0)
+    assert group.core.selector is Selector.PROTECTION
+    assert life.commands.settle(0.5 + SETTLE_S) == []
+    life.group.core.signal_fail(Selector.PROTECTION, True, 12.0)
+    life.group.core.signal_fail(Selector.PROTECTION, False, 13.0)
+    assert life.commands.settle(14.0) == []
+    assert begin().group.core.standing_command is None
 
 
 def test_a_damaged_file_is_told_and_forgotten(begin: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
