@@ -32,7 +32,7 @@ def outcome(command: CommandView, phase: str, detail: str, after: Mapping[str, J
         "by": command.by, "detail": detail,
     }  # fmt: skip
     if not is_alarm:
-        body |= {"at": command.at, "token": command.token, "before": command.before, "after": after}
+        body |= {"at": command.at, "to": command.to, "token": command.token, "before": command.before, "after": after}
     return EventKind.COMMAND, f"alarm:{command.target}" if is_alarm else command.target, body
 
 

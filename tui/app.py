@@ -1,4 +1,4 @@
-"""The terminal interface. It looks and never acts: nothing here can change the network.
+"""The terminal interface. It looks, and acts only when armed: Ctrl+E, a plan from the hub, a name typed out.
 
 Import this module only after the language is chosen: Textual reads the texts of BINDINGS when a class is made.
 """
@@ -20,6 +20,7 @@ from lifeline.clock import monotonic_ns
 from lifeline.i18n import _, language
 from noc.client import HubAddressError, HubRefusedError, HubUnreachableError
 
+from .arming import Arming
 from .feed import Client, Feed
 from .look import BLUE, BLUISH_GREEN, ORANGE, SKY_BLUE, UNICODE, VERMILION, YELLOW, Look
 from .model import Change, NetworkModel
@@ -93,6 +94,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(key, f"screen('{name}')", title, show=False) for key, name, title in TABS),
         Binding("p", "freeze", _("Freeze")),
+        Binding("ctrl+e", "arm", _("Arm, or disarm: allows commands for five minutes"), show=False),
         Binding("question_mark", "help", _("Help")),
         Binding("q", "quit", _("Quit")),
         Binding("L", "language", OTHER_LANGUAGE),
@@ -118,6 +120,8 @@ class LifelineApp(App[Relaunch | Ended | None]):
         ScrollBar.renderer = PlainScrollBar
         super().__init__()
         self.hub = hub
+        self.client = client
+        self.arming = Arming()
         self.look = look or Look(UNICODE)
         self.model = NetworkModel()
         self.shown = self.model
@@ -139,6 +143,10 @@ class LifelineApp(App[Relaunch | Ended | None]):
     def now_ns(self) -> int:
         """Return the hub's wall time; while frozen, the time of the freeze."""
         return self.frozen_at_ns or self.model.now_ns(monotonic_ns())
+
+    def armed_s(self) -> float:
+        """Return for how many seconds commands are still allowed, 0 when they are not."""
+        return self.arming.left_s(monotonic_ns())
 
     def model_changed(self, change: Change) -> None:
         """Pass a change on to the screens of the present stack; while frozen, to the status bar only."""
@@ -206,6 +214,16 @@ class LifelineApp(App[Relaunch | Ended | None]):
         for screen in self._live_screens():
             screen.catch_up()
 
+    def action_arm(self) -> None:
+        """Allow commands for five minutes, or no more."""
+        if self.armed_s():
+            self.arming.disarm()
+        else:
+            self.arming.arm(monotonic_ns())
+            self.notify(_("Armed for five minutes: on the links, `a` commands the chosen group."), timeout=4)
+        for screen in self._live_screens():
+            screen.renew_status()
+
     def action_language(self) -> None:
         """Start again in the other language, on the same screen."""
         other = "en" if language() == "zh_CN" else "zh"
@@ -232,6 +250,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         yield SystemCommand(_("Links"), _("Protection groups and links"), lambda: self.action_screen("links"))
         yield SystemCommand(_("Log"), _("What happened"), lambda: self.action_screen("log"))
         yield SystemCommand(_("Freeze"), _("Hold the view, or let it go on"), self.action_freeze)
+        yield SystemCommand(_("Arm"), _("Allow commands for five minutes, or no more"), self.action_arm)
         yield SystemCommand(OTHER_LANGUAGE, _("Start again in the other language"), self.action_language)
         yield SystemCommand(_("Screenshot"), _("Save the screen as an SVG picture"), self.deliver_screenshot)
         yield SystemCommand(_("Help"), _("Keys and symbols"), self.action_help)

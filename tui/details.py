@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Final
 
 from lifeline.i18n import _
 
 from .cells import Age, Cell, Countdown, Line
 from .model import NetworkModel, View
+from .orders import TITLES
 from .rows import (
     agent_cell,
     clock_text,
@@ -25,10 +27,12 @@ from .rows import (
     state_cell,
     telling_end,
 )
-from .sentences import alarm_sentence, event_sentence, path_name, site_name, told
+from .sentences import alarm_sentence, event_role, event_sentence, path_name, site_name, told
 from .words import BFD_DIAGNOSTIC, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
 
 BLANK: Final = Line()
+TIMELINE: Final = 12
+"""Events in an object's timeline."""
 
 
 def text(*cells: Cell) -> Line:
@@ -138,25 +142,67 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
         BLANK,
     ]
     ends = end_states(model, group)
+    speaks = [(_("far end"), _far_end), (_("command"), _standing)]
     lines.append(Line(tuple(Cell(site_name(site, model), "strong") for site, _end in ends), _("End"), columns=True))
     lines += _side_by_side(ends, [
         (_("heard"), lambda end: _fresh(model, end)),
         (_("selector"), lambda end: Cell(word(PATH_NAME, end["selector"]))),
         (_("state"), lambda end: Cell(word(PROTECTION_STATE, end["state"]))),
         (_("request"), lambda end: Cell(end["request"])),
+        *(speaks if any(end and "aps" in end for _site, end in ends) else []),
         (_("switches"), lambda end: Cell(str(end["switch_count"]))),
         (_("last"), _last_switch),
     ])  # fmt: skip
+    lines += defect_lines(model, ends)
     for path in ("working", "protection"):
         lines += [BLANK, heading(word(PATH_NAME, path), Cell("  " + path_name(group[path], model)))]
-        lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in PATH_FACTS])
+        measured = any(end and end[path].get("quality") for _site, end in ends)
+        facts = (*PATH_FACTS, *QUALITY_FACTS) if measured else PATH_FACTS
+        lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in facts])
         lines += risk_lines(model, group[path])
     timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
         wtr=group["wtr_ms"] / 1000,
         hold_off=group["hold_off_ms"],
         reverting=_("revertive") if group["revertive"] else _("non-revertive"),
     )
-    return [*lines, BLANK, fact(_("Timers"), Cell(timers))]
+    return [*lines, BLANK, fact(_("Timers"), Cell(timers)), *timeline(model, f"group:{group['id']}")]
+
+
+def _far_end(end: View) -> Cell:
+    aps = end.get("aps") or {}
+    if not aps.get("far_request"):
+        return Cell(_("not heard"), "muted")
+    return Cell(_("{request} on {path}").format(
+        request=aps["far_request"], path=word(PATH_NAME, str(aps["far_selector"]))))  # fmt: skip
+
+
+def _standing(end: View) -> Cell:
+    names = [TITLES.get(name, name) for name in end.get("commands") or ()]
+    return Cell(", ".join(names), "strong") if names else Cell("-", "muted")
+
+
+def defect_lines(model: NetworkModel, ends: Sequence[tuple[str, View | None]]) -> list[Line]:
+    """Return what is wrong between the ends, and what keeps an end from switching."""
+    lines: list[Line] = []
+    for site, end in ends:
+        texts = [*((end or {}).get("aps") or {}).get("defects", {}).values(), (end or {}).get("trouble")]
+        lines += [fact(site_name(site, model), Cell(told(trouble, model), "major")) for trouble in texts if trouble]
+    return lines
+
+
+def timeline(model: NetworkModel, subject: str) -> list[Line]:
+    """Return the latest events of an object, newest first, of those at hand."""
+    events = list(islice((event for event in reversed(model.events) if event["subject"] == subject), TIMELINE))
+    if not events:
+        return []
+    return [
+        BLANK,
+        heading(_("Timeline")),
+        *(
+            fact(clock_text(event["observed_at_ns"]), Cell(event_sentence(event, model), event_role(event)))
+            for event in events
+        ),
+    ]
 
 
 def _last_switch(end: View) -> Cell:
@@ -185,11 +231,41 @@ def _timers(model: NetworkModel, path: View) -> Cell:  # noqa: ARG001 - every fa
     return Cell(_("{tx:g} ms, {detect:g} ms").format(tx=path["interval_ms"], detect=path["detect_ms"]))
 
 
+def _signal(model: NetworkModel, path: View) -> Cell:
+    if path["signal_fail"]:
+        return state_cell(model, "SF", "critical", "down")
+    if (path.get("quality") or {}).get("degraded"):
+        return state_cell(model, "SD", "degraded", "degraded")
+    return Cell("-")
+
+
+def _figures(*names: str, unit: str) -> Callable[[NetworkModel, View], Cell]:
+    """Return the teller of figures of a path's quality; one that is not measured or not known says so."""
+
+    def tell(model: NetworkModel, path: View) -> Cell:
+        quality = path.get("quality")
+        if not quality:
+            return Cell("-", "muted")
+        values = [quality["figures"].get(name) for name in names]
+        if not quality.get("measuring") or None in values:
+            return Cell(_("not known"), "unknown")
+        text = " / ".join(f"{value:.3g}" for value in values)
+        return state_cell(model, f"{text} {unit}", "degraded" if quality["degraded"] else "")
+
+    return tell
+
+
+QUALITY_FACTS: Final[Sequence[tuple[str, Callable[[NetworkModel, View], Cell]]]] = (
+    (_("loss out/in"), _figures("loss_forward_pct", "loss_backward_pct", unit="%")),
+    (_("delay"), _figures("delay_ms", unit="ms")),
+    (_("jitter o/i"), _figures("jitter_forward_ms", "jitter_backward_ms", unit="ms")),
+)
+"""Of a path whose quality is measured."""
 PATH_FACTS: Final[Sequence[tuple[str, Callable[[NetworkModel, View], Cell]]]] = (
     ("BFD", _bfd),
     (
         _("signal"),
-        lambda model, path: state_cell(model, "SF", "critical", "down") if path["signal_fail"] else Cell("-"),
+        _signal,
     ),
     (_("carrier"), _carrier),
     (_("diagnostic"), lambda _model, path: Cell(word(BFD_DIAGNOSTIC, path["diag"]))),

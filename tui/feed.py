@@ -32,6 +32,20 @@ class Client(Protocol):
         """Return the first `limit` events after a cursor, oldest first."""
         ...
 
+    async def command(
+        self,
+        command: str,
+        target: str,
+        text: str = "",
+        *,
+        idempotency_key: str | None = None,
+        at: str | None = None,
+        to: str | None = None,
+        dry_run: bool | None = None,
+    ) -> Any:
+        """Ask the hub to act, or what it would do, and return the command with its outcome."""
+        ...
+
     def stream(self, after: int | None = None) -> AsyncIterator[StreamMessage]:
         """Yield stream messages from a cursor on, reconnecting by itself."""
         ...

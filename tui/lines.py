@@ -82,6 +82,7 @@ class KeyBar(Lines):
     KEY_NAMES: ClassVar[dict[str, str]] = {
         "slash": "/", "question_mark": "?", "enter": "Enter", "escape": "Esc", "pageup": "PgUp", "pagedown": "PgDn",
         "up": "Up", "down": "Down", "home": "Home", "end": "End", "backspace": "Backspace", "ctrl+p": "Ctrl+P",
+        "ctrl+e": "Ctrl+E",
     }  # fmt: skip
     GAP: Final = "  "
 

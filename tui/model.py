@@ -109,7 +109,7 @@ class NetworkModel:
             return Change()
         self.events.append(event)
         self.cursor = max(self.cursor, event["cursor"])
-        return Change(events=(event,), at_once=event["kind"] in ("condition", "protection", "alarm"))
+        return Change(events=(event,), at_once=event["kind"] in ("condition", "protection", "alarm", "command"))
 
     def add_history(self, events: Iterable[View]) -> Change:
         """Take older events than those at hand, oldest first."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from lifeline.i18n import _
 
-from .words import BFD_DIAGNOSTIC
+from .words import BFD_DIAGNOSTIC, PROTECTION_STATE
 
 
 def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
@@ -33,8 +33,110 @@ WHY: Final[Sequence[str]] = (
     N_("Working path {working} is healthy; carrying on {protection} until it has been so for {wtr_s:g} s."),
     N_("Working path {working} is healthy; staying on {protection} because the group is non-revertive."),
     N_("Path {on} failed ({reason}); giving it {hold_off_s:g} s to recover (hold-off)."),
+    N_(
+        "Working path {working} failed ({working_reason}), and the far end sees protection path {protection} failed;"
+        " staying on {on}."
+    ),
+    N_("Locked out by command: carrying on {working}, and never on {protection}."),
+    N_("Forced to {protection} by command."),
+    N_("Protection path {protection} is degraded ({protection_degrade}); carrying on {working}."),
+    N_("Working path {working} is degraded ({working_degrade}); carrying on {protection}."),
+    N_("Switched to {protection} by command."),
+    N_("Switched to {working} by command."),
+    N_("Exercising the protocol by command; carrying on {working}."),
+    N_("Exercising the protocol by command; carrying on {protection}."),
+    N_("The far end is locked out by command: carrying on {working}, and never on {protection}."),
+    N_("The far end sees both paths failed; staying on {on}."),
+    N_("The far end sees protection path {protection} failed; carrying on {working}."),
+    N_("The far end is forced to {protection} by command."),
+    N_("The far end sees working path {working} failed; carrying on {protection}."),
+    N_("The far end sees protection path {protection} degraded; carrying on {working}."),
+    N_("The far end sees working path {working} degraded; carrying on {protection}."),
+    N_("The far end was switched to {protection} by command."),
+    N_("The far end was switched to {working} by command."),
+    N_("The far end waits until working path {working} has been healthy long enough; carrying on {protection}."),
+    N_("The far end stays on {protection} because it is set non-revertive."),
+    N_("The far end exercises the protocol; carrying on {working}."),
+    N_("The far end exercises the protocol; carrying on {protection}."),
+    N_("Frozen by command: staying on {on}, whatever happens."),
+    N_("Working path {working} is healthy but failed too often; carrying on {protection} until it has settled."),
 )
 """Why a selector stands where it does (`failover.core.protection`)."""
+REFUSALS: Final[Sequence[str]] = (
+    N_("{command} is refused: {stands}."),
+    N_("{command} already stands."),
+    N_("The group is frozen; clear that first."),
+    N_("{command} is refused: it is not known whether {path} works."),
+    N_("{command} is refused: it would send traffic from {protection} to {working}, which has failed."),
+    N_("{command} is refused: the far end does not speak APS."),
+    N_("There is no command and no wait to clear here."),
+    N_("There is nothing to clear here: {stands}; clear it there."),
+    N_("Lockout"),
+    N_("Forced switch"),
+    N_("Manual switch to protection"),
+    N_("Manual switch to working"),
+    N_("Exercise"),
+    N_("Freeze"),
+    N_("Clear"),
+    N_("the group is locked out by command (LO)"),
+    N_("protection path {protection} has failed (SF-P)"),
+    N_("both paths have failed (SF-P)"),
+    N_("the group is forced by command (FS)"),
+    N_("working path {working} has failed (SF-W)"),
+    N_("protection path {protection} is degraded (SD-P)"),
+    N_("working path {working} is degraded (SD-W)"),
+    N_("the group is switched to {protection} by command (MS-P)"),
+    N_("the group is switched to {working} by command (MS-W)"),
+    N_("the protocol is being exercised (EXER)"),
+    N_("the far end is locked out by command (LO)"),
+    N_("the far end sees both paths failed (SF-P)"),
+    N_("the far end sees protection path {protection} failed (SF-P)"),
+    N_("the far end is forced by command (FS)"),
+    N_("the far end sees working path {working} failed (SF-W)"),
+    N_("the far end sees protection path {protection} degraded (SD-P)"),
+    N_("the far end sees working path {working} degraded (SD-W)"),
+    N_("the far end was switched to {protection} by command (MS-P)"),
+    N_("the far end was switched to {working} by command (MS-W)"),
+    N_("the far end waits to restore (WTR)"),
+    N_("the far end exercises the protocol (EXER)"),
+    N_("the far end does not revert (DNR)"),
+    N_("the group waits to restore (WTR)"),
+    N_("the group does not revert (DNR)"),
+    N_("the group has just started"),
+    N_("Command {token} comes late: {highest} has been obeyed."),
+    N_("The fast path of {site} is not reached."),
+    N_("The fast path of {site} does not listen: {reason}."),
+)
+"""Why a command is refused (`failover.core.protection`, `failover.fastpath.commands`, `failover.agent.orders`)."""
+ORDERED: Final[Sequence[str]] = (
+    N_("Order: {order}, group {group}, at {site} ({why})."),
+    N_("lock out protection"),
+    N_("force to protection"),
+    N_("switch manually to working"),
+    N_("switch manually to protection"),
+    N_("exercise the protocol"),
+    N_("freeze"),
+    N_("clear"),
+    N_("as ordered"),
+    N_("where the command stands"),
+    N_("the station's end"),
+    N_("because the agent of {site} is not connected"),
+    N_("It would be refused: {reason}"),
+    N_("Traffic would move from {before} to {after}."),
+    N_("Both paths work: no loss is expected."),
+    N_("Not both paths are known to work: expect loss."),
+    N_("Traffic would stay on {path}."),
+    N_("State: {before}, then {after}."),
+    N_("neither the agent of {site} nor that of {other} is connected"),
+    N_("the agent of {site} is not connected ({why})"),
+    N_("the agent of {site} is not connected; nothing was sent"),
+    N_("{node} has not answered within {seconds} s"),
+    N_("the connection to {node} broke before it answered"),
+    N_("the hub stopped before it heard what became of it"),
+    N_("no answer came; the end's state shows it"),
+    N_("no answer came, and it is not in force: it was not carried out, or something overrode it"),
+)
+"""What a command would do, and what became of it (`noc.protection`, `noc.commands`, `noc.settling`)."""
 REASONS: Final[Sequence[str]] = (
     N_("signal fail"),
     N_("BFD detection time expired"),
@@ -43,8 +145,14 @@ REASONS: Final[Sequence[str]] = (
     N_("far end signalled {state}"),
     N_("far end signalled {state}: {diagnostic}"),
     N_("reported locally: {diagnostic}"),
+    N_("the far end carries traffic on the other path"),
+    N_("the far end is not heard by APS although the protection path works"),
+    N_("APS comes over the working path: the paths are swapped at one end"),
+    N_("one end is revertive and the other is not"),
+    N_("the far end speaks for group {other}, this is group {number}"),
+    N_("the far end is set otherwise in {bits}"),
 )
-"""Why a path has failed (`failover.core.bfd`)."""
+"""Why a path has failed (`failover.core.bfd`), and what is wrong between two ends (`failover.core.protection`)."""
 CONDITIONS: Final[Sequence[str]] = (
     N_("{site} has lost {link}: {symptom}"),
     N_("the interface is gone"),
@@ -52,6 +160,8 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("BFD is {state} ({diagnostic})"),
     N_("{site} carries {group} on {link}: {why}"),
     N_("{site} has no path for {group}: {working} and {protection} have failed"),
+    N_("{site} finds {link} degraded: {reasons}"),
+    N_("{site} on {group}: {defect}"),
     N_("{site} cannot route {group} by {link}: {trouble}"),
     N_("the fast path of {site} is silent: a cut fibre would not be switched there"),
     N_("The daemon ended {exits} times in a short while"),
@@ -65,7 +175,7 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("The journal has room again"),
 )
 """What conditions say (`failover.core.conditions`, `lifeline.runtime.conditions`, `noc.projection`, `noc.hub`)."""
-TEMPLATES: Final = (*WHY, *REASONS, *CONDITIONS, *BFD_DIAGNOSTIC)
+TEMPLATES: Final = (*WHY, *REFUSALS, *ORDERED, *REASONS, *CONDITIONS, *BFD_DIAGNOSTIC, *PROTECTION_STATE)
 
 _GAP = re.compile(r"\{(\w+)(:[^}]*)?\}")
 

@@ -8,8 +8,9 @@ from typing import Final
 from lifeline.i18n import _, language
 
 from .model import NetworkModel, View
+from .orders import TITLES
 from .phrases import phrase
-from .words import BFD_DIAGNOSTIC, DAEMON_STATE, MEDIA, word
+from .words import BFD_DIAGNOSTIC, COMMAND_PHASE, DAEMON_STATE, MEDIA, word
 
 SAY_HOW_THEY_ENDED: Final = frozenset({"crash-loop", "database-corrupt", "agent-silent", "journal-full"})
 """Conditions whose text, once cleared, tells the good news; the text of others is still that of the trouble."""
@@ -92,6 +93,9 @@ def alarm_in_brief(alarm: View, model: NetworkModel) -> str:
     """Return what an alarm says in a few words, for a list's cell; all it says when we know no shorter form."""
     brief = {
         "path-down": _("{name} down"),
+        "path-degraded": _("{name} degraded"),
+        "aps-mismatch": _("{name}: the ends are set otherwise"),
+        "aps-no-response": _("{name}: the far end does not answer"),
         "on-protection": _("{name} on protection"),
         "no-path": _("{name}: no path works"),
         "switch-refused": _("{name}: switch refused"),
@@ -144,8 +148,18 @@ def _daemon(event: View, model: NetworkModel) -> str:
     return f"{text} ({', '.join(told)})" if told else text
 
 
-def _command(event: View, model: NetworkModel) -> str:  # noqa: ARG001 - every teller takes the model
+def _command(event: View, model: NetworkModel) -> str:
     body = event["body"]
+    if body["command"].startswith("protection."):
+        name = " ".join([body["command"].partition(".")[2], *([body["to"]] if body.get("to") else [])])
+        text = _("{who}: {command} of {group} at {site}: {phase}").format(
+            who=body.get("by") or event["node"],
+            command=TITLES.get(name, name),
+            group=event["subject"].partition(":")[2],
+            site=site_name(str(body["at"]), model),
+            phase=word(COMMAND_PHASE, body["phase"]),
+        )
+        return f"{text}. {told(body['detail'], model)}" if body.get("detail") else text
     return _("{who}: command {command} on {target}: {phase}").format(
         who=body.get("by") or event["node"],
         command=body["command"],

@@ -28,12 +28,13 @@ class StatusBar(Lines):
         self._tabs = tabs
         self._hub = hub
 
-    def renew(self, model: NetworkModel, frozen_at_ns: int | None) -> None:
+    def renew(self, model: NetworkModel, frozen_at_ns: int | None, armed_s: float = 0) -> None:
         """Show how the model stands now.
 
         Args:
             model: the live model, also while the view is frozen.
             frozen_at_ns: the hub's wall time at which the view was frozen, None when it is not.
+            armed_s: for how many seconds commands are still allowed.
         """
         size, now = self.size.width, monotonic_ns()
         wall = model.now_ns(now)
@@ -45,6 +46,8 @@ class StatusBar(Lines):
         right = connection_pieces(self.look, model, now)
         if frozen_at_ns is not None:
             right = [(_("FROZEN at {time}").format(time=clock_text(frozen_at_ns)), "critical"), ("  ", ""), *right]
+        if armed_s:
+            right = [(_("ARMED {left}").format(left=countdown(armed_s)), "critical"), ("  ", ""), *right]
         ellipsis = self.look.ellipsis
         self.show([spread(first, clocks, size, ellipsis), spread(second, right, size, ellipsis)])
 

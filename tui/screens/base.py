@@ -67,7 +67,7 @@ class LiveScreen(Screen[None]):
 
     def renew_status(self) -> None:
         """Bring the status bar up to date."""
-        self.query_one(StatusBar).renew(self.lifeline.model, self.lifeline.frozen_at_ns)
+        self.query_one(StatusBar).renew(self.lifeline.model, self.lifeline.frozen_at_ns, self.lifeline.armed_s())
 
     def on_resize(self) -> None:
         """Fit everything to the new size: a pane may have come or gone."""

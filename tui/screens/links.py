@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
 from lifeline.i18n import _
 
 from ..cells import Line, Row
 from ..details import detail_of
 from ..live_table import Column, title_width
 from ..model import Change, NetworkModel
+from ..orders import Order
 from ..rows import group_row, link_row, was
 from ..words import HEALTH, MEDIA
 from .base import ListScreen
+from .command import CommandMenu, ConfirmScreen
 
 
 class LinksScreen(ListScreen):
     """Groups and unprotected links, worst first, switched ones before those on working."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "command", _("Command"))]
 
     def columns(self) -> list[Column]:
         """Return the columns of `group_row`."""
@@ -46,3 +54,22 @@ class LinksScreen(ListScreen):
     def detail(self, model: NetworkModel, key: str) -> list[Line]:
         """Return a group's or a link's detail."""
         return detail_of(model, key)
+
+    # ---- what the user does ----
+
+    def action_command(self) -> None:
+        """Choose a command for the chosen group, when that is allowed."""
+        kind, _colon, group = (self.table.chosen or "").partition(":")
+        if not self.lifeline.armed_s():
+            self.notify(_("Commands are not allowed yet: Ctrl+E arms for five minutes."), severity="warning")
+        elif self.lifeline.frozen_at_ns is not None:
+            self.notify(_("The view is frozen: `p` lets it go on."), severity="warning")
+        elif kind != "group":
+            self.notify(_("Choose a protection group: nothing else can be commanded."), severity="warning")
+        else:
+            self.app.push_screen(CommandMenu(group), lambda order: self._confirm(group, order))
+
+    def _confirm(self, group: str, order: Order | None) -> None:
+        """Show what the chosen command would do."""
+        if order is not None:
+            self.app.push_screen(ConfirmScreen(group, order))
