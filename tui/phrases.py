@@ -32,7 +32,34 @@ WHY: Final[Sequence[str]] = (
     N_("Both paths failed, {working} ({working_reason}) and {protection} ({protection_reason}); staying on {on}."),
     N_("Working path {working} is healthy; carrying on {protection} until it has been so for {wtr_s:g} s."),
     N_("Working path {working} is healthy; staying on {protection} because the group is non-revertive."),
+    N_(
+        "Working path {working} failed ({working_reason}), and the far end sees protection path {protection} "
+        "failed; staying on {on}."
+    ),
+    N_("Locked out by command: carrying on {working}, and never on {protection}."),
+    N_("Forced to {protection} by command."),
+    N_("Protection path {protection} is degraded ({protection_degrade}); carrying on {working}."),
+    N_("Working path {working} is degraded ({working_degrade}); carrying on {protection}."),
+    N_("Switched to {protection} by command."),
+    N_("Switched to {working} by command."),
+    N_("Exercising the protocol by command; carrying on {working}."),
+    N_("Exercising the protocol by command; carrying on {protection}."),
+    N_("The far end is locked out by command: carrying on {working}, and never on {protection}."),
+    N_("The far end sees both paths failed; staying on {on}."),
+    N_("The far end sees protection path {protection} failed; carrying on {working}."),
+    N_("The far end is forced to {protection} by command."),
+    N_("The far end sees working path {working} failed; carrying on {protection}."),
+    N_("The far end sees protection path {protection} degraded; carrying on {working}."),
+    N_("The far end sees working path {working} degraded; carrying on {protection}."),
+    N_("The far end was switched to {protection} by command."),
+    N_("The far end was switched to {working} by command."),
+    N_("The far end waits until working path {working} has been healthy long enough; carrying on {protection}."),
+    N_("The far end stays on {protection} because it is set non-revertive."),
+    N_("The far end exercises the protocol; carrying on {working}."),
+    N_("The far end exercises the protocol; carrying on {protection}."),
     N_("Path {on} failed ({reason}); giving it {hold_off_s:g} s to recover (hold-off)."),
+    N_("Frozen by command: staying on {on}, whatever happens."),
+    N_("Working path {working} is healthy but failed too often; carrying on {protection} until it has settled."),
 )
 """Why a selector stands where it does (`failover.core.protection`)."""
 REASONS: Final[Sequence[str]] = (
@@ -43,14 +70,17 @@ REASONS: Final[Sequence[str]] = (
     N_("far end signalled {state}"),
     N_("far end signalled {state}: {diagnostic}"),
     N_("reported locally: {diagnostic}"),
+    N_("{quantity} was too high and is not known now"),
+    N_("{quantity} {value} {unit}, raised at {limit}"),
+    N_("{quantity} {value} {unit}, clears at {limit}"),
 )
-"""Why a path has failed (`failover.core.bfd`)."""
+"""Why a path has failed or is degraded (`failover.core.bfd`, `failover.core.quality`)."""
 CONDITIONS: Final[Sequence[str]] = (
     N_("{site} has lost {link}: {symptom}"),
     N_("the interface is gone"),
     N_("no carrier on the interface"),
     N_("BFD is {state} ({diagnostic})"),
-    N_("{site} carries {group} on {link}: {why}"),
+    N_("{site} has {group} on protection: {why}"),
     N_("{site} has no path for {group}: {working} and {protection} have failed"),
     N_("{site} cannot route {group} by {link}: {trouble}"),
     N_("the fast path of {site} is silent: a cut fibre would not be switched there"),

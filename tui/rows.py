@@ -46,7 +46,7 @@ def was(state: str) -> str:
 
 def district_of(site: View) -> str:
     """Return the name of a site's district."""
-    return str((language() == "zh_CN" and site.get("district_zh")) or site.get("district") or "")
+    return str((language() == "zh_CN" and site["district_name_zh"]) or site["district_name"] or site["district"] or "")
 
 
 # ---- overview ----
@@ -60,7 +60,7 @@ def site_row(model: NetworkModel, site: View) -> Row:
     name = site_name(site["id"], model)
     trouble = alarm_in_brief(worst, model) if worst else told(site.get("text") or "", model)
     if len(alarms) > 1:
-        trouble = _("{text} (+{n} more)").format(text=trouble, n=len(alarms) - 1)
+        trouble = _("{text} +{n}").format(text=trouble, n=len(alarms) - 1)
     return Row(
         key=site["id"],
         cells=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -61,11 +62,14 @@ def tui(
     )
     ascii_only = ascii_only or bare_console or not (sys.stderr.encoding or "").lower().startswith("utf")
 
+    gc.disable()  # nothing that imports make is garbage; looking for some is a tenth of the time to the first frame
     from noc.client import HubClient
 
     from .app import Ended, LifelineApp, Relaunch
     from .look import ASCII, UNICODE, Look
 
+    gc.freeze()
+    gc.enable()
     client = HubClient(hub, token=_read_token(token_file), ca=ca)
     result = LifelineApp(client, hub, Look(ASCII if ascii_only else UNICODE), screen).run()
     if isinstance(result, Relaunch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -135,9 +134,8 @@ async def test_a_refusal_ends_the_program_with_its_reason(open_app: Any, interfa
             raise HubRefusedError(401, "the token is not known")
 
     app = open_app(Refusing())
-    async with app.run_test(size=(80, 24)):
-        while app.is_running:
-            await asyncio.sleep(0.01)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(lambda: not app.is_running, pilot)
     assert app.return_value == interface.app.Ended("the token is not known", 5)
 
 
