@@ -11,7 +11,7 @@ from typing import NamedTuple
 from lifeline import clock
 
 from ..core.quality import Quality, Send, SignalDegrade
-from ..core.stamp import STAMP_PORT, TTL, ReflectedPacket, Reflector, StampPacketError, TestPacket, Timescale
+from ..core.stamp import STAMP_PORT, TTL, ReflectedPacket, Reflector, SenderPacket, StampPacketError, Timescale
 from .stamp_socket import StampDatagram, StampSocket
 
 Refuse = Callable[[str], None]
@@ -94,7 +94,7 @@ class Prober:
             self._transmit(effect.packet)
         return None
 
-    def _transmit(self, packet: TestPacket) -> None:
+    def _transmit(self, packet: SenderPacket) -> None:
         if self._socket is None or self._end is None:
             self.quality.unsent()
             self.unsent += 1
