@@ -201,7 +201,7 @@ class ReflectedPacket(NamedTuple):
         fields = _REFLECTED.unpack_from(data)
         if not fields[2] & _MULTIPLIER:
             raise StampPacketError("Error Estimate has Multiplier 0 (RFC 4656 4.1.2)")
-        return cls(*fields, extra=data[BASE_LENGTH:])
+        return cls._make((*fields, data[BASE_LENGTH:]))
 
 
 class Reflector:
