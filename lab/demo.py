@@ -59,7 +59,7 @@ def _in_terminal(lab: Lab) -> int:
     site, target = next(iter(sorted(fibre_cut.candidates(lab.inventory).items())))
     of = "" if lab.name == DEFAULT_NAME else f" --name {lab.name}"
     hint = _("To cut the fibre of {site}, in another terminal:  {command}").format(
-        site=site, command=f"lifeline lab fault{of} fibre-cut {target.working}"
+        site=site, command=f"lifeline lab fault fibre-cut{of} {target.working}"
     )
     narrate(hint)
     argv = [sys.executable, "-m", "noc.cli.main", "tui"]
