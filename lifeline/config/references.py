@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..i18n import _
-from ..model.inventory import Address, Inventory, Link, LinkEnd, LinkQuality, Media, Network, ProtectionGroup
+from ..model.fields import Address, Network
+from ..model.inventory import Inventory, Link, LinkEnd, LinkQuality, Media, ProtectionGroup
 from .problems import Finding, KeyPath, did_you_mean
 
 _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
