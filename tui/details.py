@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from lifeline.i18n import _
@@ -66,7 +67,7 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
         fact(_("State"), health_cell(model, site["health"])),
         fact(_("Kind"), Cell(word(SITE_KIND, site["kind"]))),
         *([fact(_("District"), Cell(district_of(site)))] if site.get("district") else []),
-        fact(_("Agent"), agent_cell(model, site), *_heard(site)),
+        fact(_("Agent"), _agent(model, site)),
         *alarm_lines(model, model.alarms_at(site["id"])),
     ]
     groups = model.groups_at(site["id"])
@@ -81,9 +82,11 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
     return lines
 
 
-def _heard(site: View) -> tuple[Cell, ...]:
+def _agent(model: NetworkModel, site: View) -> Cell:
     heard = site.get("last_heard_at_ns")
-    return (Cell(Age(heard, _(" (last word {age} ago)")), "muted"),) if heard and site["agent"] != "up" else ()
+    if site["agent"] == "silent" and not model.stale:
+        return Cell(Age(heard, _("silent, last word {age} ago")), "critical", "silent")
+    return agent_cell(model, site)
 
 
 def alarm_lines(model: NetworkModel, alarms: Sequence[View]) -> list[Line]:
@@ -112,7 +115,9 @@ def why_lines(model: NetworkModel, group: View) -> list[Line]:
     end = telling_end(ends)
     lines: list[Line] = [fact(_("Why"), Cell(told(end["why"], model)))]
     waiting = [e["wtr_ends_at_ns"] for e in ends if e.get("wtr_ends_at_ns")]
-    if waiting and not model.stale:
+    if all(end[path]["signal_fail"] for path in ("working", "protection")):
+        lines.append(fact(_("Next"), Cell(_("takes whichever path works first"))))
+    elif waiting and not model.stale:
         lines.append(
             fact(_("Next"), Cell(Countdown(max(waiting), _("reverts to working in {left} (WTR)")), "switched"))
         )
@@ -208,9 +213,14 @@ def _side_by_side(
     """Return a line per fact with a cell per end; an end that was never heard of says so."""
     unheard = Cell(_("not heard of yet"), "unknown")
     return [
-        Line(tuple(unheard if end is None else tell(end) for _site, end in ends), name, columns=True)
+        Line(tuple(unheard if end is None else _as_fresh(tell(end), end) for _site, end in ends), name, columns=True)
         for name, tell in facts
     ]
+
+
+def _as_fresh(cell: Cell, end: View) -> Cell:
+    """Return what an end has told; marked as old when it is not heard any more."""
+    return cell if end.get("fresh", True) else replace(cell, role="stale", symbol="stale" if cell.symbol else "")
 
 
 def risk_lines(model: NetworkModel, link: str) -> list[Line]:

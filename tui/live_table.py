@@ -29,7 +29,7 @@ from lifeline.clock import wall_ns
 from lifeline.i18n import _
 
 from .cells import Cell, Row
-from .look import Look
+from .look import CHOSEN_ROW, Look
 from .text import fit, width
 
 COALESCE_S = 0.5
@@ -67,15 +67,15 @@ class LiveTable(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False  # Shift with the mouse still selects in the terminal
     COMPONENT_CLASSES: ClassVar[set[str]] = {"live-table--header", "live-table--cursor"}
-    DEFAULT_CSS = """
-    LiveTable {
+    DEFAULT_CSS = f"""
+    LiveTable {{
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;
-    }
-    LiveTable > .live-table--header { background: $panel; color: $foreground 80%; text-style: bold; }
-    LiveTable > .live-table--cursor { background: $surface-lighten-2; }
-    LiveTable:focus > .live-table--cursor { background: $primary; color: #ffffff; }
+    }}
+    LiveTable > .live-table--header {{ background: $panel; color: $foreground 80%; text-style: bold; }}
+    LiveTable > .live-table--cursor {{ background: $panel; }}
+    LiveTable:focus > .live-table--cursor {{ background: {CHOSEN_ROW}; color: #ffffff; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", _("Detail")),

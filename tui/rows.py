@@ -13,7 +13,7 @@ from lifeline.i18n import _, language
 from .cells import Age, Cell, Countdown, Row
 from .model import NetworkModel, View, health_rank, severity_rank
 from .sentences import alarm_in_brief, event_role, event_sentence, event_severity, path_name, site_name, told
-from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, word
+from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, TRAFFIC, word
 
 _AGENT_ROLE: Final = {"up": "muted", "silent": "critical", "never": "unknown"}
 _LINK_ROLE: Final = {"up": "ok", "down": "critical", "unknown": "unknown", "admin-down": "muted"}
@@ -110,13 +110,12 @@ def selector_cell(model: NetworkModel, group: View) -> Cell:
     """Return where a group's traffic is: the media of the path, or that the ends do not agree."""
     selector = group["selector"]
     if group.get("health") == "critical":
-        return state_cell(model, _("no path"), "critical", "critical", 0)
+        return state_cell(model, TRAFFIC["no-path"], "critical", "critical", 0)
     if selector in PATH_NAME:
         role = "switched" if selector == "protection" else "ok"
         media = word(MEDIA, model.media(group[selector]))
         return state_cell(model, media, role, role, 1 if selector == "protection" else 2)
-    text = {"mixed": _("ends differ")}.get(selector, _("unknown"))
-    return state_cell(model, text, "unknown", "unknown", 0)
+    return state_cell(model, word(TRAFFIC, selector), "unknown", "unknown", 0)
 
 
 # ---- links ----
@@ -134,7 +133,7 @@ def group_row(model: NetworkModel, group: View) -> Row:
             health_cell(model, group["health"]),
             Cell(group["id"]),
             selector_cell(model, group),
-            Cell(" / ".join(selector_letter(end) for _site, end in ends)),
+            Cell("/".join(selector_letter(end) for _site, end in ends)),
             bfd_cell(model, group, "working"),
             bfd_cell(model, group, "protection"),
             request_cell(model, heard),

@@ -36,7 +36,7 @@ async def test_the_worst_site_comes_to_the_top_at_once(open_app: Any, hub: FakeH
 async def test_a_switch_is_seen_from_the_stream_alone(open_app: Any, hub: FakeHub) -> None:
     app = open_app(hub)
     state, events = cut(healthy())
-    async with app.run_test(size=(120, 34)) as pilot:
+    async with app.run_test(size=(160, 45)) as pilot:
         await loaded(pilot)
         await pilot.press("2")
         for entry in events:
@@ -59,7 +59,7 @@ async def test_the_countdown_to_revert_ticks(open_app: Any, interface: SimpleNam
     }  # fmt: skip
     hub.now["groups"][0] = group("dongcheng", selector="protection", health="degraded", ends=waiting)
     app = open_app(hub, screen="links")
-    async with app.run_test(size=(120, 34)) as pilot:
+    async with app.run_test(size=(160, 45)) as pilot:
         await loaded(pilot)
         assert "reverts to working in 1m 30s (WTR)" in text_of(app)
         interface.clock.ns += 88 * SECOND
