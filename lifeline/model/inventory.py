@@ -8,6 +8,7 @@ sites, a group's paths) are checked by `lifeline.config`, which knows the positi
 from __future__ import annotations
 
 from enum import StrEnum
+from math import ceil
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
@@ -15,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from ..i18n import _
 from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
+from .traffic import TrafficClass, TrafficProfile
 
 
 def _no_flag(value: object) -> object:
@@ -334,6 +336,11 @@ class LinkEnd:
     """The interface's address with prefix length; the other end's address is the next hop."""
 
 
+_CONTROL_BASE_KBPS = 32
+_CONTROL_PACKET_BITS = 120 * 8
+"""A probe with its IPv6, UDP and Ethernet headers is the largest: 106 bytes."""
+
+
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Link:
     """A path between two sites as IP sees it: one hop, whatever media segments carry it."""
@@ -354,6 +361,17 @@ class Link:
     """Measurement of loss, delay and jitter; a degraded path is left as a failed one is."""
     capacity_kbps: Annotated[int, Field(gt=0)] | None = None
     """What it carries in each direction, kbit/s."""
+    traffic_profile: Id | None = None
+    """How it is divided among the traffic classes; it needs 'capacity_kbps'."""
+    ct_mark: Annotated[int, Field(gt=0, lt=2**32)] | None = None
+    """Connection mark by which other software pins flows to this link; a switch away from it resets them."""
+
+    @property
+    def control_kbps(self) -> int:
+        """What its continuity check, its probes and the protocols beside them need in each direction, kbit/s."""
+        packets_per_s = 1000 / self.bfd.interval_ms if self.bfd else 0.0
+        packets_per_s += 2000 / self.quality.interval_ms if self.quality else 0.0  # probes, and answers to the other's
+        return ceil(_CONTROL_BASE_KBPS + packets_per_s * _CONTROL_PACKET_BITS / 1000)
 
     def end_at(self, site: str) -> LinkEnd | None:
         """Return the link's end at a site, or None."""
@@ -403,6 +421,10 @@ class Inventory:
     """Links by id."""
     protection_groups: dict[Id, ProtectionGroup] = Field(default_factory=dict)
     """Protection groups by id."""
+    traffic_classes: dict[Id, TrafficClass] = Field(default_factory=dict)
+    """Kinds of traffic by id."""
+    traffic_profiles: dict[Id, TrafficProfile] = Field(default_factory=dict)
+    """Ways to divide a link among the traffic classes, by id."""
 
     def groups_at(self, site: str) -> dict[str, ProtectionGroup]:
         """Return the protection groups with an end at a site."""
