@@ -14,7 +14,7 @@ from typing import Final
 from lifeline.i18n import _
 
 from .cells import Age, Cell, Countdown, Line
-from .model import NetworkModel, View
+from .model import NetworkModel
 from .rows import (
     agent_cell,
     clock_text,
@@ -27,6 +27,7 @@ from .rows import (
     telling_end,
 )
 from .sentences import alarm_sentence, event_sentence, path_name, site_name, told
+from .shapes import View
 from .words import BFD_DIAGNOSTIC, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
 
 BLANK: Final = Line()
@@ -114,7 +115,7 @@ def why_lines(model: NetworkModel, group: View) -> list[Line]:
         return [fact(_("Why"), Cell(_("neither end has been heard of yet"), "unknown"))]
     end = telling_end(ends)
     lines: list[Line] = [fact(_("Why"), Cell(told(end["why"], model)))]
-    waiting = [e["wtr_ends_at_ns"] for e in ends if e.get("wtr_ends_at_ns")]
+    waiting = [e["wtr_ends_at_ns"] for e in ends if e["wtr_ends_at_ns"]]
     if all(end[path]["signal_fail"] for path in ("working", "protection")):
         lines.append(fact(_("Next"), Cell(_("takes whichever path works first"))))
     elif waiting and not model.stale:
@@ -143,8 +144,9 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
         BLANK,
     ]
     ends = end_states(model, group)
+    heard = [end for _site, end in ends if end]
     lines.append(Line(tuple(Cell(site_name(site, model), "strong") for site, _end in ends), _("End"), columns=True))
-    lines += _side_by_side(ends, [
+    lines += [] if not heard else _side_by_side(ends, [
         (_("heard"), lambda end: _fresh(model, end)),
         (_("selector"), lambda end: Cell(word(PATH_NAME, end["selector"]))),
         (_("state"), lambda end: Cell(word(PROTECTION_STATE, end["state"]))),
@@ -154,7 +156,8 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
     ])  # fmt: skip
     for path in ("working", "protection"):
         lines += [BLANK, heading(word(PATH_NAME, path), Cell("  " + path_name(group[path], model)))]
-        lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in PATH_FACTS])
+        if heard:
+            lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in PATH_FACTS])
         lines += risk_lines(model, group[path])
     timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
         wtr=group["wtr_ms"] / 1000,
@@ -170,8 +173,8 @@ def _last_switch(end: View) -> Cell:
 
 
 def _fresh(model: NetworkModel, end: View) -> Cell:
-    if model.stale or not end.get("fresh", True):
-        return Cell(Age(end.get("heard_at_ns"), _("{age} ago")), "stale", "stale")
+    if model.stale or not end["fresh"]:
+        return Cell(Age(end["heard_at_ns"], _("{age} ago")), "stale", "stale")
     return Cell(_("now"), "ok")
 
 
@@ -187,6 +190,8 @@ def _carrier(model: NetworkModel, path: View) -> Cell:
 
 
 def _timers(model: NetworkModel, path: View) -> Cell:  # noqa: ARG001 - every fact takes the model
+    if path["interval_ms"] is None or path["detect_ms"] is None:
+        return Cell(_("unknown"), "unknown")
     return Cell(_("{tx:g} ms, {detect:g} ms").format(tx=path["interval_ms"], detect=path["detect_ms"]))
 
 
@@ -220,7 +225,7 @@ def _side_by_side(
 
 def _as_fresh(cell: Cell, end: View) -> Cell:
     """Return what an end has told; marked as old when it is not heard any more."""
-    return cell if end.get("fresh", True) else replace(cell, role="stale", symbol="stale" if cell.symbol else "")
+    return cell if end["fresh"] else replace(cell, role="stale", symbol="stale" if cell.symbol else "")
 
 
 def risk_lines(model: NetworkModel, link: str) -> list[Line]:

@@ -11,8 +11,9 @@ from typing import Final
 from lifeline.i18n import _, language
 
 from .cells import Age, Cell, Countdown, Row
-from .model import NetworkModel, View, health_rank, severity_rank
+from .model import NetworkModel, health_rank, severity_rank
 from .sentences import alarm_in_brief, event_role, event_sentence, event_severity, path_name, site_name, told
+from .shapes import View
 from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, TRAFFIC, word
 
 _AGENT_ROLE: Final = {"up": "muted", "silent": "critical", "never": "unknown"}
@@ -188,7 +189,7 @@ def selector_letter(end: View | None) -> str:
     if end is None:
         return "?"
     letter = {"working": "W", "protection": "P"}.get(end["selector"], "?")
-    return letter if end.get("fresh", True) else f"{letter}?"
+    return letter if end["fresh"] else f"{letter}?"
 
 
 def bfd_cell(model: NetworkModel, group: View, path: str) -> Cell:
@@ -199,7 +200,7 @@ def bfd_cell(model: NetworkModel, group: View, path: str) -> Cell:
     failed = any(end and end[path]["signal_fail"] for end in ends)
     if failed:
         text = f"SF {text}"
-    if not all(end and end.get("fresh", True) for end in ends):
+    if not all(end and end["fresh"] for end in ends):
         return Cell(text.lstrip("?"), "unknown", "unknown")
     return state_cell(model, text, "critical" if failed else "ok" if set(states) == {"Up"} else "unknown")
 
@@ -208,7 +209,7 @@ def request_cell(model: NetworkModel, ends: list[View]) -> Cell:
     """Return what the group requests (G.8031 table 11-1), and during WTR what is left of it."""
     if not ends:
         return Cell("?", "unknown")
-    waiting = [end["wtr_ends_at_ns"] for end in ends if end.get("wtr_ends_at_ns")]
+    waiting = [end["wtr_ends_at_ns"] for end in ends if end["wtr_ends_at_ns"]]
     if waiting and not model.stale:
         return Cell(Countdown(max(waiting), "WTR {left}"), "switched", sort=1)
     request = telling_end(ends)["request"]
@@ -223,8 +224,8 @@ def why_cell(model: NetworkModel, ends: list[View]) -> Cell:
 
 
 def telling_end(ends: list[View]) -> View:
-    """Return the end whose account explains most: one that has acted or sees a failure before one that sees none."""
-    return max(ends, key=lambda end: (end["request"] != "NR", end.get("fresh", True)))
+    """Return the end whose account explains most: one that is heard, and of these one that sees a failure."""
+    return max(ends, key=lambda end: (end["fresh"], end["request"] != "NR"))
 
 
 # ---- log ----

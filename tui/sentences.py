@@ -7,8 +7,9 @@ from typing import Final
 
 from lifeline.i18n import _, language
 
-from .model import NetworkModel, View
+from .model import NetworkModel
 from .phrases import phrase
+from .shapes import View
 from .words import BFD_DIAGNOSTIC, DAEMON_STATE, MEDIA, word
 
 SAY_HOW_THEY_ENDED: Final = frozenset({"crash-loop", "database-corrupt", "agent-silent", "journal-full"})
