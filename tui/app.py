@@ -123,7 +123,11 @@ class LifelineApp(App[Relaunch | Ended | None]):
     LogScreen.-two-panes #panes > #detail { display: none; }
     #recent { display: none; height: 30%; min-height: 6; background: $surface; }
     .-three-panes #recent { display: block; }
+    /* Borders are of ambiguous width. */
     CommandPalette SearchIcon { display: none; }
+    CommandPalette #--input, CommandPalette CommandList { border: blank; }
+    CommandPalette LoadingIndicator { border: none; display: none; }
+    Toast, Toast.-information, Toast.-warning, Toast.-error { border: none; }
     """
 
     def __init__(self, client: Client, hub: str, look: Look | None = None, screen: str = "overview") -> None:

@@ -44,7 +44,7 @@ async def test_a_switch_is_seen_from_the_stream_alone(open_app: Any, hub: FakeHu
         hub.say_state("group:pg-dongcheng", next(g for g in state["groups"] if g["id"] == "pg-dongcheng"))
         for raised in state["alarms"]:
             hub.say_state(f"alarm:{raised['id']}", raised)
-        await until(lambda: "⇄ satellite SF Down" in text_of(app), pilot)
+        await until(lambda: "⇄ satellite P/P   SF Down" in text_of(app), pilot)
         assert rows(app)[0] == "group:pg-dongcheng"
         assert "Working path fibre-dongcheng failed" in text_of(app)
         await pilot.press("8")
