@@ -285,7 +285,7 @@ class LiveTable(ScrollView, can_focus=True):
             return
         now_at = self._index.get(self._cursor or "", min(was_at, len(order) - 1))
         if self.scroll_offset.y and self._cursor in self._index:
-            self.scroll_to(y=self.scroll_offset.y + now_at - was_at, animate=False)
+            self.scroll_to(y=self.scroll_offset.y + now_at - was_at, animate=False, force=True)
         self._announce(order[now_at])
 
     def _haystack(self, row: Row) -> str:
@@ -302,10 +302,11 @@ class LiveTable(ScrollView, can_focus=True):
         before = self._cursor
         page = max(1, self.size.height - 1)
         top = self.scroll_offset.y
+        # `force`: the scroll bar, without which Textual refuses to scroll, comes with the next layout only.
         if index < top:
-            self.scroll_to(y=index, animate=False)
+            self.scroll_to(y=index, animate=False, force=True)
         elif index >= top + page:
-            self.scroll_to(y=index - page + 1, animate=False)
+            self.scroll_to(y=index - page + 1, animate=False, force=True)
         self._announce(self._order[index])
         for key in {before, self._cursor} - {None}:
             self._refresh_row(self._index.get(key or "", -1))

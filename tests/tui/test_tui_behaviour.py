@@ -287,6 +287,16 @@ async def test_the_log_follows_its_end_until_one_moves_away(open_app: Any, hub: 
         await until(lambda: "something broke" in text_of(app), pilot)
 
 
+async def test_the_log_opens_at_its_end(open_app: Any, hub: FakeHub) -> None:
+    hub.journal = [event(n, "daemon", "daemon:noc-a/hub", {"state": "started", "pid": n}) for n in range(1, 301)]
+    hub.now["cursor"] = 300
+    app = open_app(hub)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await loaded(pilot)
+        await pilot.press("8")
+        await until(lambda: "process 300" in text_of(app), pilot)
+
+
 async def test_going_up_from_the_first_event_fetches_older_ones(open_app: Any, hub: FakeHub) -> None:
     # A gap in the cursors wider than a page: what is asked for next is still found.
     hub.journal = [event(n, "daemon", "daemon:noc-a/hub", {"state": "started", "pid": n})
