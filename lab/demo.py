@@ -18,7 +18,7 @@ from noc.client import HubClient, HubUnreachableError
 from .drills import fibre_cut
 from .drills.record import Verdict
 from .drills.verbs import lab_option, run_fibre_cut, show
-from .lab import Lab, deployed
+from .lab import DEFAULT_NAME, Lab, deployed
 
 _HUB_WITHIN_S = 30.0
 _PACE = fibre_cut.Pace(steady_within=30.0)
@@ -57,14 +57,15 @@ def _headless(lab: Lab) -> int:
 def _in_terminal(lab: Lab) -> int:
     _await_hub(lab)
     site, target = next(iter(sorted(fibre_cut.candidates(lab.inventory).items())))
-    hint = _("To cut the fibre of {site}, in another terminal:  lifeline lab fault fibre-cut {link}").format(
-        site=site, link=target.working
+    of = "" if lab.name == DEFAULT_NAME else f" --name {lab.name}"
+    hint = _("To cut the fibre of {site}, in another terminal:  {command}").format(
+        site=site, command=f"lifeline lab fault fibre-cut{of} {target.working}"
     )
     narrate(hint)
     argv = [sys.executable, "-m", "noc.cli.main", "tui"]
     code = subprocess.run(argv, check=False, env={**os.environ, "LIFELINE_HUB": lab.hub_url}).returncode
     narrate(hint)
-    narrate(_("The lab stays up. To remove it:  lifeline lab down"))
+    narrate(_("The lab stays up. To remove it:  {command}").format(command=f"lifeline lab down{of}"))
     return code
 
 

@@ -243,6 +243,7 @@ class Projection:
     def site(self, name: str) -> SiteView:
         """Return a site's view."""
         site = self.inventory.sites[name]
+        district = self.inventory.districts.get(site.district or "")
         alarms = self._index().by_site.get(name, [])
         own = [alarm for alarm in alarms if alarm.resource.startswith(("site:", "daemon:"))]
         shared = [alarm for alarm in alarms if alarm not in own]
@@ -254,6 +255,8 @@ class Projection:
             name=site.name,
             name_zh=site.name_zh,
             district=site.district,
+            district_name=district.name if district else "",
+            district_name_zh=district.name_zh if district else "",
             health=judged,
             agent=agent,
             last_heard_at_ns=self._last_heard_ns(name),

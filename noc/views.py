@@ -80,6 +80,8 @@ class SiteView:
     name: str
     name_zh: str
     district: str | None
+    district_name: str
+    district_name_zh: str
     health: Health
     agent: AgentState
     last_heard_at_ns: int | None

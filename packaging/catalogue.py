@@ -1,3 +1,4 @@
+# noqa: INP001 - a script, not a package
 """Keeps the interface's texts and their translations in step: code -> .pot -> .po -> .mo.
 
     python packaging/catalogue.py          extract, merge, compile; names what is still untranslated
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -64,7 +66,8 @@ def po_bytes(catalogue: Catalog) -> bytes:
 
 
 def mo_bytes(catalogue: Catalog) -> bytes:
-    """Return a catalogue compiled."""
+    """Return a catalogue compiled; its header's dates stand still."""
+    catalogue.creation_date = catalogue.revision_date = datetime(2000, 1, 1, tzinfo=UTC)
     out = BytesIO()
     write_mo(out, catalogue)
     return out.getvalue()

@@ -22,7 +22,19 @@ from noc.client import HubAddressError, HubRefusedError, HubUnreachableError
 
 from .arming import Arming
 from .feed import Client, Feed
-from .look import BLUE, BLUISH_GREEN, ORANGE, SKY_BLUE, UNICODE, VERMILION, YELLOW, Look
+from .look import (
+    BLUE,
+    BLUISH_GREEN,
+    GROUND,
+    ORANGE,
+    PANEL,
+    SKY_BLUE,
+    SURFACE,
+    UNICODE,
+    VERMILION,
+    YELLOW,
+    Look,
+)
 from .model import Change, NetworkModel
 from .screens.base import LiveScreen
 from .screens.help import HelpScreen
@@ -40,9 +52,9 @@ THEME = Theme(
     error=VERMILION,
     success=BLUISH_GREEN,
     foreground="#d8dee4",
-    background="#0f1418",
-    surface="#12181d",
-    panel="#1d262d",
+    background=GROUND,
+    surface=SURFACE,
+    panel=PANEL,
 )
 
 
@@ -108,12 +120,16 @@ class LifelineApp(App[Relaunch | Ended | None]):
     #list-state { display: none; background: $boost; }
     #districts { padding: 0 1; display: none; }
     #panes > #detail { display: none; }
-    .-two-panes #panes > #detail { display: block; width: 42%; }
+    .-two-panes #panes > #detail { display: block; width: 38%; min-width: 38; }
     .-three-panes #panes > #detail { display: block; width: 38%; }
     LogScreen.-two-panes #panes > #detail { display: none; }
     #recent { display: none; height: 30%; min-height: 6; background: $surface; }
     .-three-panes #recent { display: block; }
+    /* Borders are of ambiguous width. */
     CommandPalette SearchIcon { display: none; }
+    CommandPalette #--input, CommandPalette CommandList { border: blank; }
+    CommandPalette LoadingIndicator { border: none; display: none; }
+    Toast, Toast.-information, Toast.-warning, Toast.-error { border: none; }
     """
 
     def __init__(self, client: Client, hub: str, look: Look | None = None, screen: str = "overview") -> None:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
 from lifeline.i18n import _
 
 from .cells import Age, Cell, Countdown, Line
-from .model import NetworkModel, View
+from .model import NetworkModel
 from .orders import TITLES
 from .rows import (
     agent_cell,
@@ -28,6 +29,7 @@ from .rows import (
     telling_end,
 )
 from .sentences import alarm_sentence, event_role, event_sentence, path_name, site_name, told
+from .shapes import View
 from .words import BFD_DIAGNOSTIC, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
 
 BLANK: Final = Line()
@@ -70,7 +72,7 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
         fact(_("State"), health_cell(model, site["health"])),
         fact(_("Kind"), Cell(word(SITE_KIND, site["kind"]))),
         *([fact(_("District"), Cell(district_of(site)))] if site.get("district") else []),
-        fact(_("Agent"), agent_cell(model, site), *_heard(site)),
+        fact(_("Agent"), _agent(model, site)),
         *alarm_lines(model, model.alarms_at(site["id"])),
     ]
     groups = model.groups_at(site["id"])
@@ -85,9 +87,11 @@ def site_detail(model: NetworkModel, site: View) -> list[Line]:
     return lines
 
 
-def _heard(site: View) -> tuple[Cell, ...]:
+def _agent(model: NetworkModel, site: View) -> Cell:
     heard = site.get("last_heard_at_ns")
-    return (Cell(Age(heard, _(" (last word {age} ago)")), "muted"),) if heard and site["agent"] != "up" else ()
+    if site["agent"] == "silent" and not model.stale:
+        return Cell(Age(heard, _("silent, last word {age} ago")), "critical", "silent")
+    return agent_cell(model, site)
 
 
 def alarm_lines(model: NetworkModel, alarms: Sequence[View]) -> list[Line]:
@@ -115,8 +119,10 @@ def why_lines(model: NetworkModel, group: View) -> list[Line]:
         return [fact(_("Why"), Cell(_("neither end has been heard of yet"), "unknown"))]
     end = telling_end(ends)
     lines: list[Line] = [fact(_("Why"), Cell(told(end["why"], model)))]
-    waiting = [e["wtr_ends_at_ns"] for e in ends if e.get("wtr_ends_at_ns")]
-    if waiting and not model.stale:
+    waiting = [e["wtr_ends_at_ns"] for e in ends if e["wtr_ends_at_ns"]]
+    if all(end[path]["signal_fail"] for path in ("working", "protection")):
+        lines.append(fact(_("Next"), Cell(_("takes whichever path works first"))))
+    elif waiting and not model.stale:
         lines.append(
             fact(_("Next"), Cell(Countdown(max(waiting), _("reverts to working in {left} (WTR)")), "switched"))
         )
@@ -142,23 +148,25 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
         BLANK,
     ]
     ends = end_states(model, group)
+    heard = [end for _site, end in ends if end]
     speaks = [(_("far end"), _far_end), (_("command"), _standing)]
     lines.append(Line(tuple(Cell(site_name(site, model), "strong") for site, _end in ends), _("End"), columns=True))
-    lines += _side_by_side(ends, [
+    lines += [] if not heard else _side_by_side(ends, [
         (_("heard"), lambda end: _fresh(model, end)),
         (_("selector"), lambda end: Cell(word(PATH_NAME, end["selector"]))),
         (_("state"), lambda end: Cell(word(PROTECTION_STATE, end["state"]))),
         (_("request"), lambda end: Cell(end["request"])),
-        *(speaks if any(end and "aps" in end for _site, end in ends) else []),
+        *(speaks if any("aps" in end for end in heard) else []),
         (_("switches"), lambda end: Cell(str(end["switch_count"]))),
         (_("last"), _last_switch),
     ])  # fmt: skip
     lines += defect_lines(model, ends)
     for path in ("working", "protection"):
         lines += [BLANK, heading(word(PATH_NAME, path), Cell("  " + path_name(group[path], model)))]
-        measured = any(end and end[path].get("quality") for _site, end in ends)
+        measured = any(end[path].get("quality") for end in heard)
         facts = (*PATH_FACTS, *QUALITY_FACTS) if measured else PATH_FACTS
-        lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in facts])
+        if heard:
+            lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in facts])
         lines += risk_lines(model, group[path])
     timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
         wtr=group["wtr_ms"] / 1000,
@@ -211,8 +219,8 @@ def _last_switch(end: View) -> Cell:
 
 
 def _fresh(model: NetworkModel, end: View) -> Cell:
-    if model.stale or not end.get("fresh", True):
-        return Cell(Age(end.get("heard_at_ns"), _("{age} ago")), "stale", "stale")
+    if model.stale or not end["fresh"]:
+        return Cell(Age(end["heard_at_ns"], _("{age} ago")), "stale", "stale")
     return Cell(_("now"), "ok")
 
 
@@ -228,6 +236,8 @@ def _carrier(model: NetworkModel, path: View) -> Cell:
 
 
 def _timers(model: NetworkModel, path: View) -> Cell:  # noqa: ARG001 - every fact takes the model
+    if path["interval_ms"] is None or path["detect_ms"] is None:
+        return Cell(_("unknown"), "unknown")
     return Cell(_("{tx:g} ms, {detect:g} ms").format(tx=path["interval_ms"], detect=path["detect_ms"]))
 
 
@@ -284,9 +294,14 @@ def _side_by_side(
     """Return a line per fact with a cell per end; an end that was never heard of says so."""
     unheard = Cell(_("not heard of yet"), "unknown")
     return [
-        Line(tuple(unheard if end is None else tell(end) for _site, end in ends), name, columns=True)
+        Line(tuple(unheard if end is None else _as_fresh(tell(end), end) for _site, end in ends), name, columns=True)
         for name, tell in facts
     ]
+
+
+def _as_fresh(cell: Cell, end: View) -> Cell:
+    """Return what an end has told; marked as old when it is not heard any more."""
+    return cell if end["fresh"] else replace(cell, role="stale", symbol="stale" if cell.symbol else "")
 
 
 def risk_lines(model: NetworkModel, link: str) -> list[Line]:

@@ -13,7 +13,8 @@ from typing import Any, Final, Protocol
 from lifeline.clock import monotonic_ns
 from noc.client import HubUnreachableError, StreamMessage
 
-from .model import Change, Connection, HubLink, NetworkModel, View
+from .model import Change, Connection, HubLink, NetworkModel
+from .shapes import View
 
 HISTORY_PAGE: Final = 200
 """Events asked for at a time."""

@@ -29,7 +29,7 @@ from lifeline.clock import wall_ns
 from lifeline.i18n import _
 
 from .cells import Cell, Row
-from .look import Look
+from .look import CHOSEN_ROW, Look
 from .text import fit, width
 
 COALESCE_S = 0.5
@@ -67,15 +67,15 @@ class LiveTable(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False  # Shift with the mouse still selects in the terminal
     COMPONENT_CLASSES: ClassVar[set[str]] = {"live-table--header", "live-table--cursor"}
-    DEFAULT_CSS = """
-    LiveTable {
+    DEFAULT_CSS = f"""
+    LiveTable {{
         scrollbar-size-vertical: 1;
         scrollbar-size-horizontal: 0;
         overflow-x: hidden;
-    }
-    LiveTable > .live-table--header { background: $panel; color: $foreground 80%; text-style: bold; }
-    LiveTable > .live-table--cursor { background: $surface-lighten-2; }
-    LiveTable:focus > .live-table--cursor { background: $primary; color: #ffffff; }
+    }}
+    LiveTable > .live-table--header {{ background: $panel; color: $foreground 80%; text-style: bold; }}
+    LiveTable > .live-table--cursor {{ background: $panel; }}
+    LiveTable:focus > .live-table--cursor {{ background: {CHOSEN_ROW}; color: #ffffff; }}
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", _("Detail")),
@@ -285,7 +285,7 @@ class LiveTable(ScrollView, can_focus=True):
             return
         now_at = self._index.get(self._cursor or "", min(was_at, len(order) - 1))
         if self.scroll_offset.y and self._cursor in self._index:
-            self.scroll_to(y=self.scroll_offset.y + now_at - was_at, animate=False)
+            self.scroll_to(y=self.scroll_offset.y + now_at - was_at, animate=False, force=True)
         self._announce(order[now_at])
 
     def _haystack(self, row: Row) -> str:
@@ -302,10 +302,11 @@ class LiveTable(ScrollView, can_focus=True):
         before = self._cursor
         page = max(1, self.size.height - 1)
         top = self.scroll_offset.y
+        # `force`: the scroll bar, without which Textual refuses to scroll, comes with the next layout only.
         if index < top:
-            self.scroll_to(y=index, animate=False)
+            self.scroll_to(y=index, animate=False, force=True)
         elif index >= top + page:
-            self.scroll_to(y=index - page + 1, animate=False)
+            self.scroll_to(y=index - page + 1, animate=False, force=True)
         self._announce(self._order[index])
         for key in {before, self._cursor} - {None}:
             self._refresh_row(self._index.get(key or "", -1))

@@ -22,6 +22,11 @@ BLUE: Final = "#0072b2"
 VERMILION: Final = "#ff7733"  # Okabe-Ito's #d55e00, lighter
 REDDISH_PURPLE: Final = "#dd8fb8"  # Okabe-Ito's #cc79a7, lighter
 GREY: Final = "#8a939b"
+GROUND: Final = "#0f1418"
+SURFACE: Final = "#12181d"
+PANEL: Final = "#1d262d"
+CHOSEN_ROW: Final = "#163a52"
+"""Dark enough that every role is still read on it."""
 
 UNICODE: Final[Mapping[str, str]] = MappingProxyType({
     "ok": "✔", "degraded": "⚠", "critical": "✖", "unknown": "?", "stale": "?",

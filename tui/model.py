@@ -8,15 +8,14 @@ model says `stale`, and nothing that it returns counts as healthy.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from lifeline.model.records import Json, PerceivedSeverity
 
-View = Mapping[str, Any]
-"""A view or an event as the API sends it."""
+from .shapes import View, group_view, link_view
 
 LIVE_EVENTS_KEPT: Final = 2000
 SEVERITIES: Final = tuple(sorted((s for s in PerceivedSeverity if s.rank), key=lambda s: -s.rank))
@@ -91,10 +90,10 @@ class NetworkModel:
     def load(self, state: View, monotonic_ns: int) -> Change:
         """Take the hub's whole state (`GET /state`) in place of all views."""
         self.set_clock(int(state["generated_at_ns"]), monotonic_ns)
-        self.sites, self.links, self.groups, self.alarms = (
-            {view["id"]: view for view in state[name]} for name in ("sites", "links", "groups", "alarms")
-        )
-        self.alarms = {key: alarm for key, alarm in self.alarms.items() if is_active(alarm)}
+        self.sites = {view["id"]: view for view in state["sites"]}
+        self.links = {view["id"]: link_view(view) for view in state["links"]}
+        self.groups = {view["id"]: group_view(view) for view in state["groups"]}
+        self.alarms = {alarm["id"]: alarm for alarm in state["alarms"] if is_active(alarm)}
         self._groups_of_link = {}
         for group in self.groups.values():
             for name in ("working", "protection"):
@@ -132,7 +131,7 @@ class NetworkModel:
         if views is None:
             return Change()
         before = views.get(name, {})
-        views[name] = body
+        views[name] = {"link": link_view, "group": group_view}.get(kind, dict)(body)
         watched = {"site": ("health", "agent"), "link": ("state",), "group": ("health", "selector", "state")}[kind]
         return self._touching(subject, at_once=any(before.get(key) != body.get(key) for key in watched))
 

@@ -32,10 +32,9 @@ WHY: Final[Sequence[str]] = (
     N_("Both paths failed, {working} ({working_reason}) and {protection} ({protection_reason}); staying on {on}."),
     N_("Working path {working} is healthy; carrying on {protection} until it has been so for {wtr_s:g} s."),
     N_("Working path {working} is healthy; staying on {protection} because the group is non-revertive."),
-    N_("Path {on} failed ({reason}); giving it {hold_off_s:g} s to recover (hold-off)."),
     N_(
-        "Working path {working} failed ({working_reason}), and the far end sees protection path {protection} failed;"
-        " staying on {on}."
+        "Working path {working} failed ({working_reason}), and the far end sees protection path {protection} "
+        "failed; staying on {on}."
     ),
     N_("Locked out by command: carrying on {working}, and never on {protection}."),
     N_("Forced to {protection} by command."),
@@ -58,6 +57,7 @@ WHY: Final[Sequence[str]] = (
     N_("The far end stays on {protection} because it is set non-revertive."),
     N_("The far end exercises the protocol; carrying on {working}."),
     N_("The far end exercises the protocol; carrying on {protection}."),
+    N_("Path {on} failed ({reason}); giving it {hold_off_s:g} s to recover (hold-off)."),
     N_("Frozen by command: staying on {on}, whatever happens."),
     N_("Working path {working} is healthy but failed too often; carrying on {protection} until it has settled."),
 )
@@ -151,14 +151,18 @@ REASONS: Final[Sequence[str]] = (
     N_("one end is revertive and the other is not"),
     N_("the far end speaks for group {other}, this is group {number}"),
     N_("the far end is set otherwise in {bits}"),
+    N_("{quantity} was too high and is not known now"),
+    N_("{quantity} {value} {unit}, raised at {limit}"),
+    N_("{quantity} {value} {unit}, clears at {limit}"),
 )
-"""Why a path has failed (`failover.core.bfd`), and what is wrong between two ends (`failover.core.protection`)."""
+"""Why a path has failed or is degraded (`failover.core.bfd`, `failover.core.quality`), and what is wrong between two
+ends (`failover.core.protection`)."""
 CONDITIONS: Final[Sequence[str]] = (
     N_("{site} has lost {link}: {symptom}"),
     N_("the interface is gone"),
     N_("no carrier on the interface"),
     N_("BFD is {state} ({diagnostic})"),
-    N_("{site} carries {group} on {link}: {why}"),
+    N_("{site} has {group} on protection: {why}"),
     N_("{site} has no path for {group}: {working} and {protection} have failed"),
     N_("{site} finds {link} degraded: {reasons}"),
     N_("{site} on {group}: {defect}"),

@@ -11,9 +11,10 @@ from typing import Final
 from lifeline.i18n import _, language
 
 from .cells import Age, Cell, Countdown, Row
-from .model import NetworkModel, View, health_rank, severity_rank
+from .model import NetworkModel, health_rank, severity_rank
 from .sentences import alarm_in_brief, event_role, event_sentence, event_severity, path_name, site_name, told
-from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, word
+from .shapes import View
+from .words import EVENT_KIND, HEALTH, LINK_STATE, MEDIA, PATH_NAME, SEVERITY, SITE_KIND, TRAFFIC, word
 
 _AGENT_ROLE: Final = {"up": "muted", "silent": "critical", "never": "unknown"}
 _LINK_ROLE: Final = {"up": "ok", "down": "critical", "unknown": "unknown", "admin-down": "muted"}
@@ -46,7 +47,7 @@ def was(state: str) -> str:
 
 def district_of(site: View) -> str:
     """Return the name of a site's district."""
-    return str((language() == "zh_CN" and site.get("district_zh")) or site.get("district") or "")
+    return str((language() == "zh_CN" and site["district_name_zh"]) or site["district_name"] or site["district"] or "")
 
 
 # ---- overview ----
@@ -60,7 +61,7 @@ def site_row(model: NetworkModel, site: View) -> Row:
     name = site_name(site["id"], model)
     trouble = alarm_in_brief(worst, model) if worst else told(site.get("text") or "", model)
     if len(alarms) > 1:
-        trouble = _("{text} (+{n} more)").format(text=trouble, n=len(alarms) - 1)
+        trouble = _("{text} +{n}").format(text=trouble, n=len(alarms) - 1)
     return Row(
         key=site["id"],
         cells=(
@@ -110,13 +111,12 @@ def selector_cell(model: NetworkModel, group: View) -> Cell:
     """Return where a group's traffic is: the media of the path, or that the ends do not agree."""
     selector = group["selector"]
     if group.get("health") == "critical":
-        return state_cell(model, _("no path"), "critical", "critical", 0)
+        return state_cell(model, TRAFFIC["no-path"], "critical", "critical", 0)
     if selector in PATH_NAME:
         role = "switched" if selector == "protection" else "ok"
         media = word(MEDIA, model.media(group[selector]))
         return state_cell(model, media, role, role, 1 if selector == "protection" else 2)
-    text = {"mixed": _("ends differ")}.get(selector, _("unknown"))
-    return state_cell(model, text, "unknown", "unknown", 0)
+    return state_cell(model, word(TRAFFIC, selector), "unknown", "unknown", 0)
 
 
 # ---- links ----
@@ -134,7 +134,7 @@ def group_row(model: NetworkModel, group: View) -> Row:
             health_cell(model, group["health"]),
             Cell(group["id"]),
             selector_cell(model, group),
-            Cell(" / ".join(selector_letter(end) for _site, end in ends)),
+            Cell("/".join(selector_letter(end) for _site, end in ends)),
             bfd_cell(model, group, "working"),
             bfd_cell(model, group, "protection"),
             request_cell(model, heard),
@@ -189,7 +189,7 @@ def selector_letter(end: View | None) -> str:
     if end is None:
         return "?"
     letter = {"working": "W", "protection": "P"}.get(end["selector"], "?")
-    return letter if end.get("fresh", True) else f"{letter}?"
+    return letter if end["fresh"] else f"{letter}?"
 
 
 def bfd_cell(model: NetworkModel, group: View, path: str) -> Cell:
@@ -200,7 +200,7 @@ def bfd_cell(model: NetworkModel, group: View, path: str) -> Cell:
     failed = any(end and end[path]["signal_fail"] for end in ends)
     if failed:
         text = f"SF {text}"
-    if not all(end and end.get("fresh", True) for end in ends):
+    if not all(end and end["fresh"] for end in ends):
         return Cell(text.lstrip("?"), "unknown", "unknown")
     return state_cell(model, text, "critical" if failed else "ok" if set(states) == {"Up"} else "unknown")
 
@@ -209,7 +209,7 @@ def request_cell(model: NetworkModel, ends: list[View]) -> Cell:
     """Return what the group requests (G.8031 table 11-1), and during WTR what is left of it."""
     if not ends:
         return Cell("?", "unknown")
-    waiting = [end["wtr_ends_at_ns"] for end in ends if end.get("wtr_ends_at_ns")]
+    waiting = [end["wtr_ends_at_ns"] for end in ends if end["wtr_ends_at_ns"]]
     if waiting and not model.stale:
         return Cell(Countdown(max(waiting), "WTR {left}"), "switched", sort=1)
     request = telling_end(ends)["request"]
@@ -224,8 +224,8 @@ def why_cell(model: NetworkModel, ends: list[View]) -> Cell:
 
 
 def telling_end(ends: list[View]) -> View:
-    """Return the end whose account explains most: one that has acted or sees a failure before one that sees none."""
-    return max(ends, key=lambda end: (end["request"] != "NR", end.get("fresh", True)))
+    """Return the end whose account explains most: one that is heard, and of these one that sees a failure."""
+    return max(ends, key=lambda end: (end["fresh"], end["request"] != "NR"))
 
 
 # ---- log ----

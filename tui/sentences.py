@@ -7,9 +7,10 @@ from typing import Final
 
 from lifeline.i18n import _, language
 
-from .model import NetworkModel, View
+from .model import NetworkModel
 from .orders import TITLES
 from .phrases import phrase
+from .shapes import View
 from .words import BFD_DIAGNOSTIC, COMMAND_PHASE, DAEMON_STATE, MEDIA, word
 
 SAY_HOW_THEY_ENDED: Final = frozenset({"crash-loop", "database-corrupt", "agent-silent", "journal-full"})
@@ -129,13 +130,15 @@ def _protection(event: View, model: NetworkModel) -> str:
 
 def _bfd(event: View, model: NetworkModel) -> str:
     body = event["body"]
-    text = _("BFD {state} on {link} at {site} (was {previous})").format(
+    with_reason = _("BFD {state} on {link} at {site} (was {previous}): {diagnostic}")
+    template = with_reason if body["state"] == "Down" else _("BFD {state} on {link} at {site} (was {previous})")
+    return template.format(
         state=body["state"],
         link=event["subject"].partition(":")[2],
         site=site_name(body["site"], model),
         previous=body["previous"],
+        diagnostic=word(BFD_DIAGNOSTIC, body["diag"]),
     )
-    return text if body["state"] != "Down" else f"{text}: {word(BFD_DIAGNOSTIC, body['diag'])}"
 
 
 def _daemon(event: View, model: NetworkModel) -> str:

@@ -101,6 +101,6 @@ def connection_pieces(look: Look, model: NetworkModel, monotonic: int) -> list[P
     else:
         told.append(_("no word from the hub yet"))
     if connection.retry_at_ns is not None:
-        left = countdown((connection.retry_at_ns - monotonic) / 1e9)
-        told.append(_("retry in {left}").format(left=left))
+        left_s = (connection.retry_at_ns - monotonic) / 1e9
+        told.append(_("retry in {left}").format(left=countdown(left_s)) if left_s > 0 else _("trying"))
     return [(look.mark("stale", ", ".join(told)), "critical")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -52,8 +53,9 @@ def tui(
     """Choose language and symbols, then run the interface until it is left."""
     if not sys.stdin.isatty() or not sys.stderr.isatty():  # Textual reads the one and draws on the other
         raise click.UsageError(_("the terminal interface needs a terminal; use `lifeline status` or `lifeline watch`"))
+    no_color = no_color or bool(os.environ.get("NO_COLOR"))
     if no_color:
-        os.environ["NO_COLOR"] = "1"
+        os.environ["NO_COLOR"] = "1"  # Textual takes it out again
     bare_console = os.environ.get("TERM") in ("linux", "dumb", "vt100", "vt102", "vt220")
     # The kernel's console has no Chinese glyphs, whatever LANG says; who asks for Chinese gets it.
     os.environ["LIFELINE_LANG"] = choose_language(
@@ -61,15 +63,18 @@ def tui(
     )
     ascii_only = ascii_only or bare_console or not (sys.stderr.encoding or "").lower().startswith("utf")
 
+    gc.disable()  # nothing that imports make is garbage; looking for some is a tenth of the time to the first frame
     from noc.client import HubClient
 
     from .app import Ended, LifelineApp, Relaunch
     from .look import ASCII, UNICODE, Look
 
+    gc.freeze()
+    gc.enable()
     client = HubClient(hub, token=_read_token(token_file), ca=ca)
     result = LifelineApp(client, hub, Look(ASCII if ascii_only else UNICODE), screen).run()
     if isinstance(result, Relaunch):
-        _relaunch(result, hub, token_file, ca, ascii_only)
+        _relaunch(result, hub, token_file, ca, ascii_only=ascii_only, no_color=no_color)
     if isinstance(result, Ended):
         click.echo(result.reason, err=True)
         return result.exit_code
@@ -86,11 +91,14 @@ def _read_token(path: Path | None) -> str | None:
         raise click.UsageError(_("token file {path}: {reason}").format(path=path, reason=error.strerror)) from None
 
 
-def _relaunch(wanted: Relaunch, hub: str, token_file: Path | None, ca: Path | None, ascii_only: bool) -> None:
+def _relaunch(
+    wanted: Relaunch, hub: str, token_file: Path | None, ca: Path | None, *, ascii_only: bool, no_color: bool
+) -> None:
     """Replace this process by one in another language."""
     arguments = ["--lang", wanted.language, "tui", "--hub", hub, "--screen", wanted.screen]
     arguments += ["--token-file", str(token_file)] if token_file else []
     arguments += ["--ca", str(ca)] if ca else []
     arguments += ["--ascii"] if ascii_only else []
+    arguments += ["--no-color"] if no_color else []
     environment = {**os.environ, "LIFELINE_LANG": wanted.language}
     os.execve(sys.executable, [sys.executable, "-m", "noc.cli.main", *arguments], environment)  # noqa: S606 - ourselves

@@ -49,6 +49,8 @@ LINK_STATE: Final[Mapping[str, str]] = {
     "admin-down": _("admin down"),
 }
 PATH_NAME: Final[Mapping[str, str]] = {"working": _("working"), "protection": _("protection")}
+TRAFFIC: Final[Mapping[str, str]] = {"no-path": _("no path"), "mixed": _("mixed"), "unknown": _("unknown")}
+"""Where a group's traffic is, when that is not simply one of its paths."""
 PROTECTION_STATE: Final[Mapping[str, str]] = {
     "Start on working": _("Start on working"),
     "Start on protection": _("Start on protection"),

@@ -29,7 +29,7 @@ from typing import Final
 
 from .quality_types import Effect, Figures, QualityConfig, Send, SignalDegrade, Threshold
 from .quality_window import Window
-from .stamp import FREE_RUNNING, ReflectedPacket, TestPacket, Timescale, ntp_from_ptp, seconds_between
+from .stamp import FREE_RUNNING, ReflectedPacket, SenderPacket, Timescale, ntp_from_ptp, seconds_between
 
 __all__ = ["Effect", "Figures", "Quality", "QualityConfig", "Send", "SignalDegrade", "Threshold"]
 
@@ -113,7 +113,7 @@ class Quality:
             number = self._first + len(self._pending)
             self._pending.append([now, _UNANSWERED])
             timestamp = self._timescale.stamp(now)
-            return (Send(TestPacket(number & _MASK, timestamp, FREE_RUNNING, self._config.ssid)),)
+            return (Send(SenderPacket(number & _MASK, timestamp, FREE_RUNNING, self._config.ssid)),)
         if now >= self._window.step_ends_at and self._tx_at != inf:
             return self._judge(now)
         return ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .stamp import TestPacket
+from .stamp import SenderPacket
 
 PROBES_PER_WINDOW = 20, 10_000
 """Least and most; with fewer a percentile means little, with more a judgement takes too long."""
@@ -105,7 +105,7 @@ class Figures:
 class Send:
     """Send this packet now."""
 
-    packet: TestPacket
+    packet: SenderPacket
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from . import rtnetlink
 from .rtnetlink import Done, Failure, Parsed
+
+T = TypeVar("T")
 
 _SOL_NETLINK = 270
 _NETLINK_ADD_MEMBERSHIP, _NETLINK_CAP_ACK, _NETLINK_EXT_ACK, _NETLINK_GET_STRICT_CHK = 1, 10, 11, 12
@@ -62,10 +65,18 @@ class RouteSocket:
         Raises:
             NetlinkError: the kernel refused.
         """
+        return self.dump_with(rtnetlink.parse, request)
+
+    def dump_with(self, parse: Callable[[bytes], Iterator[tuple[int, T | Failure | Done]]], request: bytes) -> list[T]:
+        """Return all objects of a dump, read by `parse`.
+
+        Raises:
+            NetlinkError: the kernel refused.
+        """
         self._socket.send(request)
-        found: list[Parsed] = []
+        found: list[T] = []
         while True:
-            for _kind, content in rtnetlink.parse(self._socket.recv(_BUFFER)):
+            for _kind, content in parse(self._socket.recv(_BUFFER)):
                 if isinstance(content, Done):
                     return found
                 if isinstance(content, Failure):

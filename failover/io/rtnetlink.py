@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 NLMSG_ERROR, NLMSG_DONE = 2, 3
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
@@ -102,20 +103,24 @@ class Done:
     """The end of a dump."""
 
 
+T = TypeVar("T")
+
 Parsed = Link | Address | Nexthop | Route | Failure | Done
 
 
-def _message(kind: int, flags: int, body: bytes, sequence: int = 0) -> bytes:
+def message(kind: int, flags: int, body: bytes, sequence: int = 0) -> bytes:
+    """Return a request with its header."""
     return _HEADER.pack(_HEADER.size + len(body), kind, NLM_F_REQUEST | flags, sequence, 0) + body
 
 
-def _attribute(kind: int, payload: bytes) -> bytes:
+def attribute(kind: int, payload: bytes) -> bytes:
+    """Return an attribute, padded to four bytes."""
     padding = -len(payload) % 4
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind) + payload + bytes(padding)
 
 
 def _u32(kind: int, value: int) -> bytes:
-    return _attribute(kind, _U32.pack(value))
+    return attribute(kind, _U32.pack(value))
 
 
 def _family(version: int) -> int:
@@ -126,13 +131,13 @@ def replace_nexthop(nexthop_id: int, index: int, gateway: str) -> bytes:
     """Return the message that makes nexthop object `nexthop_id` point to `gateway` through interface `index`."""
     address = ip_address(gateway)
     head = _NHMSG.pack(_family(address.version), 0, PROTO_LIFELINE, 0)
-    attributes = _u32(NHA_ID, nexthop_id) + _u32(NHA_OIF, index) + _attribute(NHA_GATEWAY, address.packed)
-    return _message(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE, head + attributes)
+    attributes = _u32(NHA_ID, nexthop_id) + _u32(NHA_OIF, index) + attribute(NHA_GATEWAY, address.packed)
+    return message(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_REPLACE, head + attributes)
 
 
 def delete_nexthop(nexthop_id: int) -> bytes:
     """Return the message that deletes a nexthop object, and with it the routes that use it."""
-    return _message(RTM_DELNEXTHOP, 0, _NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0) + _u32(NHA_ID, nexthop_id))
+    return message(RTM_DELNEXTHOP, 0, _NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0) + _u32(NHA_ID, nexthop_id))
 
 
 def _route(kind: int, flags: int, prefix: str, metric: int, attributes: bytes) -> bytes:
@@ -141,13 +146,13 @@ def _route(kind: int, flags: int, prefix: str, metric: int, attributes: bytes) -
         _family(network.version), network.prefixlen, 0, 0,
         RT_TABLE_MAIN, PROTO_LIFELINE, RT_SCOPE_UNIVERSE, RTN_UNICAST, 0,
     )  # fmt: skip
-    where = _attribute(RTA_DST, network.network_address.packed) + _u32(RTA_PRIORITY, metric)
-    return _message(kind, flags, head + where + attributes)
+    where = attribute(RTA_DST, network.network_address.packed) + _u32(RTA_PRIORITY, metric)
+    return message(kind, flags, head + where + attributes)
 
 
 def _source(prefix: str, sources: dict[int, str]) -> bytes:
     address = sources.get(ip_network(prefix).version)
-    return _attribute(RTA_PREFSRC, ip_address(address).packed) if address else b""
+    return attribute(RTA_PREFSRC, ip_address(address).packed) if address else b""
 
 
 def replace_selected_route(prefix: str, nexthop_id: int, sources: dict[int, str]) -> bytes:
@@ -166,9 +171,9 @@ def replace_floating_route(prefix: str, index: int, gateway: str, sources: dict[
     """Return the message for the floating route underneath: `prefix` by `gateway` at a metric that loses."""
     via = ip_address(gateway)
     if via.version == ip_network(prefix).version:
-        hop = _attribute(RTA_GATEWAY, via.packed)
+        hop = attribute(RTA_GATEWAY, via.packed)
     else:  # struct rtvia: the next hop's family, then its address
-        hop = _attribute(RTA_VIA, struct.pack("=H", _family(via.version)) + via.packed)
+        hop = attribute(RTA_VIA, struct.pack("=H", _family(via.version)) + via.packed)
     attributes = _u32(RTA_OIF, index) + hop + _source(prefix, sources)
     return _route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, METRIC_FLOATING, attributes)
 
@@ -180,23 +185,23 @@ def delete_route(prefix: str, metric: int) -> bytes:
 
 def dump_links() -> bytes:
     """Return the request for all interfaces."""
-    return _message(RTM_GETLINK, NLM_F_DUMP, _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    return message(RTM_GETLINK, NLM_F_DUMP, _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
 
 
 def dump_addresses() -> bytes:
     """Return the request for all addresses."""
-    return _message(RTM_GETADDR, NLM_F_DUMP, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
+    return message(RTM_GETADDR, NLM_F_DUMP, _IFADDR.pack(socket.AF_UNSPEC, 0, 0, 0, 0))
 
 
 def dump_nexthops() -> bytes:
     """Return the request for all nexthop objects."""
-    return _message(RTM_GETNEXTHOP, NLM_F_DUMP, _NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0))
+    return message(RTM_GETNEXTHOP, NLM_F_DUMP, _NHMSG.pack(socket.AF_UNSPEC, 0, 0, 0))
 
 
 def dump_own_routes(version: int) -> bytes:
     """Return the request for our routes; the kernel filters by owner on a socket with strict checking."""
     head = _RTMSG.pack(_family(version), 0, 0, 0, 0, PROTO_LIFELINE, 0, 0, 0)
-    return _message(RTM_GETROUTE, NLM_F_DUMP, head)
+    return message(RTM_GETROUTE, NLM_F_DUMP, head)
 
 
 def parse(data: bytes) -> Iterator[tuple[int, Parsed]]:
@@ -204,6 +209,13 @@ def parse(data: bytes) -> Iterator[tuple[int, Parsed]]:
 
     An acknowledgement without an error yields nothing. Truncated trailing bytes are ignored.
     """
+    return parse_with(_PARSERS, data)
+
+
+def parse_with(
+    parsers: Mapping[int, Callable[[bytes], T | None]], data: bytes
+) -> Iterator[tuple[int, T | Failure | Done]]:
+    """Yield (message type, content) as `parse` does, with other readers of bodies by message type."""
     position = 0
     while position + _HEADER.size <= len(data):
         length, kind, flags, sequence, _port = _HEADER.unpack_from(data, position)
@@ -216,11 +228,12 @@ def parse(data: bytes) -> Iterator[tuple[int, Parsed]]:
         elif kind == NLMSG_ERROR:
             if (failure := _parse_error(body, flags, sequence)).errno:
                 yield kind, failure
-        elif (parser := _PARSERS.get(kind)) and (content := parser(body)):
+        elif (parser := parsers.get(kind)) and (content := parser(body)) is not None:
             yield kind, content
 
 
-def _attributes(body: bytes, position: int) -> dict[int, bytes]:
+def split_attributes(body: bytes, position: int) -> dict[int, bytes]:
+    """Return the attributes of a message's body from a position on, by kind; of a kind that comes twice, the last."""
     found: dict[int, bytes] = {}
     while position + _ATTRIBUTE.size <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, position)
@@ -236,7 +249,7 @@ def _parse_error(body: bytes, flags: int, sequence: int) -> Failure:
     text = ""
     if flags & NLM_F_ACK_TLVS:
         offset = _ERROR.size + _HEADER.size  # NETLINK_CAP_ACK: of the request only its header comes back
-        raw = _attributes(body, offset).get(NLMSGERR_ATTR_MSG, b"")
+        raw = split_attributes(body, offset).get(NLMSGERR_ATTR_MSG, b"")
         text = raw.rstrip(b"\0").decode(errors="replace")
     return Failure(sequence, -code, text)
 
@@ -245,20 +258,20 @@ def _parse_link(body: bytes) -> Link | None:
     family, _type, index, flags, _change = _IFINFO.unpack_from(body)
     if family != socket.AF_UNSPEC:  # AF_BRIDGE: a port left its bridge, which is no loss of the interface
         return None
-    name = _attributes(body, _IFINFO.size).get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
+    name = split_attributes(body, _IFINFO.size).get(IFLA_IFNAME, b"").rstrip(b"\0").decode(errors="replace")
     return Link(index, name, carrier=bool(flags & IFF_UP and flags & IFF_LOWER_UP))
 
 
 def _parse_address(body: bytes) -> Address:
     *_head, index = _IFADDR.unpack_from(body)
-    attributes = _attributes(body, _IFADDR.size)
+    attributes = split_attributes(body, _IFADDR.size)
     raw = attributes.get(IFA_LOCAL) or attributes.get(IFA_ADDRESS, b"")
     return Address(index, str(ip_address(raw)))
 
 
 def _parse_nexthop(body: bytes) -> Nexthop:
     _ip, _scope, protocol, _flags = _NHMSG.unpack_from(body)
-    attributes = _attributes(body, _NHMSG.size)
+    attributes = split_attributes(body, _NHMSG.size)
     gateway = attributes.get(NHA_GATEWAY)
     return Nexthop(
         id=_number(attributes, NHA_ID) or 0,
@@ -270,7 +283,7 @@ def _parse_nexthop(body: bytes) -> Nexthop:
 
 def _parse_route(body: bytes) -> Route:
     family, length, _src, _tos, _table, protocol, *_rest = _RTMSG.unpack_from(body)
-    attributes = _attributes(body, _RTMSG.size)
+    attributes = split_attributes(body, _RTMSG.size)
     destination = attributes.get(RTA_DST, bytes(16 if family == socket.AF_INET6 else 4))
     gateway = attributes.get(RTA_GATEWAY) or attributes.get(RTA_VIA, b"")[2:]
     source = attributes.get(RTA_PREFSRC)
@@ -290,7 +303,7 @@ def _number(attributes: dict[int, bytes], kind: int) -> int | None:
     return _U32.unpack(raw)[0] if raw else None
 
 
-_PARSERS: dict[int, Callable[[bytes], Parsed | None]] = {
+_PARSERS: dict[int, Callable[[bytes], Link | Address | Nexthop | Route | None]] = {
     RTM_NEWLINK: _parse_link,
     RTM_DELLINK: _parse_link,
     RTM_NEWADDR: _parse_address,

@@ -17,8 +17,8 @@ from ..core.stamp import (
     TTL,
     ReflectedPacket,
     Reflector,
+    SenderPacket,
     StampPacketError,
-    TestPacket,
     Timescale,
 )
 from .link_socket import LinkDatagram, LinkSocket
@@ -103,7 +103,7 @@ class Prober:
             self._transmit(effect.packet)
         return None
 
-    def _transmit(self, packet: TestPacket) -> None:
+    def _transmit(self, packet: SenderPacket) -> None:
         if self._socket is None or self._end is None:
             self.quality.unsent()
             self.unsent += 1

@@ -134,10 +134,13 @@ def run_fibre_cut(
             return await one.run(), one.logs
 
     tell(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
+    before = signal.getsignal(signal.SIGTERM)
     try:
         report, raw = asyncio.run(drilled())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)
         for name, log in raw.items():

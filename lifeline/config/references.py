@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..i18n import _
-from ..model.inventory import Address, Inventory, Link, LinkEnd, LinkQuality, Media, Network, ProtectionGroup
+from ..model.fields import Address, Network
+from ..model.inventory import Inventory, Link, LinkEnd, LinkQuality, Media, ProtectionGroup
 from .problems import Finding, KeyPath, did_you_mean
+from .traffic import check_traffic
 
 _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
 """One interface of these may reach many far ends in one subnet, one link to each."""
@@ -36,7 +38,7 @@ def check(inventory: Inventory, data: Any) -> list[Finding]:
     checker.check_groups()
     checker.check_addresses()
     checker.check_networks()
-    return checker.findings
+    return checker.findings + check_traffic(inventory, data)
 
 
 class _Checker:

@@ -17,7 +17,8 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
 from ..i18n import _
-from ..model.inventory import ID_PATTERN, INTERFACE_PATTERN, VARIABLE_PATTERN, Inventory
+from ..model.fields import ID_PATTERN, INTERFACE_PATTERN, VARIABLE_PATTERN
+from ..model.inventory import Inventory
 from .problems import Finding, KeyPath, did_you_mean, is_private
 
 _KEY = "[key]"  # pydantic's mark, at the end of a location, for a mapping's key

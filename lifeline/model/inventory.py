@@ -7,56 +7,16 @@ sites, a group's paths) are checked by `lifeline.config`, which knows the positi
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
-from ipaddress import (
-    IPv4Address,
-    IPv4Interface,
-    IPv4Network,
-    IPv6Address,
-    IPv6Interface,
-    IPv6Network,
-    ip_address,
-    ip_interface,
-    ip_network,
-)
+from math import ceil
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    PlainValidator,
-    StringConstraints,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
 from ..i18n import _
-
-_STRICT = ConfigDict(extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
-
-
-def _parser(parse: Callable[[str], Any], accepted: tuple[type, ...], expected: str, *, slash: bool) -> PlainValidator:
-    """Return a validator of text (or of a value parsed already) that says in words what was expected."""
-
-    def validate(value: object) -> Any:
-        if isinstance(value, accepted):
-            return value
-        # ipaddress would take a number for an address, a bare address for a network, and a zone for part of a plan.
-        if isinstance(value, str) and "%" not in value and slash is ("/" in value):
-            try:
-                return parse(value)
-            except ValueError as error:
-                if "host bits" in str(error):
-                    meant = ip_network(value, strict=False)
-                    raise ValueError(_("must have no host bits, as in {network}").format(network=meant)) from None
-        raise ValueError(_("must be {expected}").format(expected=expected))
-
-    return PlainValidator(validate)
+from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
+from .traffic import TrafficClass, TrafficProfile
 
 
 def _no_flag(value: object) -> object:
@@ -64,46 +24,6 @@ def _no_flag(value: object) -> object:
     if isinstance(value, bool):
         raise ValueError(_("must be a number"))
     return value
-
-
-def _host_of_subnet(value: IPv4Interface | IPv6Interface) -> IPv4Interface | IPv6Interface:
-    """Refuse a subnet's own address and its broadcast address; /31 (RFC 3021), /127 and host routes have neither."""
-    subnet = value.network
-    if value.version == 4 and subnet.prefixlen < 31 and value.ip in {subnet.network_address, subnet.broadcast_address}:
-        raise ValueError(_("must be a host of {subnet}").format(subnet=subnet))
-    return value
-
-
-_SERIALIZED = PlainSerializer(str, when_used="json")
-
-ID_PATTERN = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
-VARIABLE_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*$"
-INTERFACE_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,14}$"
-
-Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
-"""An identifier: lower-case letters, digits and hyphens, at most 63 characters, as in a DNS label."""
-
-Address = Annotated[
-    IPv4Address | IPv6Address,
-    _parser(ip_address, (IPv4Address, IPv6Address), "an IP address such as 10.0.0.1", slash=False),
-    _SERIALIZED,
-    WithJsonSchema({"type": "string", "examples": ["10.0.0.1"]}),
-]
-Interface = Annotated[
-    IPv4Interface | IPv6Interface,
-    _parser(
-        ip_interface, (IPv4Interface, IPv6Interface), "an address and prefix length such as 10.0.0.1/30", slash=True
-    ),
-    AfterValidator(_host_of_subnet),
-    _SERIALIZED,
-    WithJsonSchema({"type": "string", "examples": ["10.0.0.1/30"]}),
-]
-Network = Annotated[
-    IPv4Network | IPv6Network,
-    _parser(ip_network, (IPv4Network, IPv6Network), "a network such as 10.1.11.0/24", slash=True),
-    _SERIALIZED,
-    WithJsonSchema({"type": "string", "examples": ["10.1.11.0/24"]}),
-]
 
 
 class SiteKind(StrEnum):
@@ -158,7 +78,7 @@ class TimeSourceKind(StrEnum):
     HOLDOVER = "holdover"
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class District:
     """An administrative district; coverage is judged by district."""
 
@@ -168,7 +88,7 @@ class District:
     """Name in Chinese; the English one where empty."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class SecretRef:
     """Where a secret is kept; never the secret itself. Exactly one of the two."""
 
@@ -191,7 +111,7 @@ class SecretRef:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Credential:
     """How to log in to devices, by reference."""
 
@@ -213,7 +133,7 @@ class Credential:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Device:
     """A thing at a site that can be asked how it is."""
 
@@ -227,7 +147,7 @@ class Device:
     """The credential that opens it."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class UtilityFeed:
     """An external supply."""
 
@@ -237,7 +157,7 @@ class UtilityFeed:
     """The substation behind it: feeds from one substation fail together."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Generator:
     """A standby generator set with its own tank."""
 
@@ -251,7 +171,7 @@ class Generator:
     """Fuel burnt at full load, litres per hour, from the data sheet."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Ups:
     """A UPS group of equal modules."""
 
@@ -271,7 +191,7 @@ class Ups:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class PowerPlant:
     """A site's power: what feeds it, what bridges, what it must reach alone."""
 
@@ -287,7 +207,7 @@ class PowerPlant:
     """UPS groups by id."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class TimeSource:
     """A source of time at a site."""
 
@@ -299,7 +219,7 @@ class TimeSource:
     """The device of this site that receives it."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Site:
     """A place that must keep talking."""
 
@@ -323,7 +243,7 @@ class Site:
     """Time sources by id."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class SharedRiskGroup:
     """What fails together: a duct, a bridge, a building entry."""
 
@@ -333,7 +253,7 @@ class SharedRiskGroup:
     """Name in Chinese; the English one where empty."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class BfdTimers:
     """RFC 5880 asynchronous-mode timers of both ends of a link; RFC 7419 lists the common intervals."""
 
@@ -343,7 +263,7 @@ class BfdTimers:
     """Packets missed in a row before the path counts as down."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Limits:
     """From when on a measured quantity is too high, and until when; what lies between changes nothing."""
 
@@ -363,7 +283,7 @@ class Limits:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class LinkQuality:
     """How a link's quality is measured by STAMP probes (RFC 8762), and from when on it is degraded (G.8031: SD)."""
 
@@ -404,7 +324,7 @@ class LinkQuality:
         return self
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class LinkEnd:
     """One end of a link."""
 
@@ -416,7 +336,12 @@ class LinkEnd:
     """The interface's address with prefix length; the other end's address is the next hop."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+_CONTROL_BASE_KBPS = 32
+_CONTROL_PACKET_BITS = 120 * 8
+"""A probe with its IPv6, UDP and Ethernet headers is the largest: 106 bytes."""
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Link:
     """A path between two sites as IP sees it: one hop, whatever media segments carry it."""
 
@@ -436,6 +361,17 @@ class Link:
     """Measurement of loss, delay and jitter; a degraded path is left as a failed one is."""
     capacity_kbps: Annotated[int, Field(gt=0)] | None = None
     """What it carries in each direction, kbit/s."""
+    traffic_profile: Id | None = None
+    """How it is divided among the traffic classes; it needs 'capacity_kbps'."""
+    ct_mark: Annotated[int, Field(gt=0, lt=2**32)] | None = None
+    """Connection mark by which other software pins flows to this link; a switch away from it resets them."""
+
+    @property
+    def control_kbps(self) -> int:
+        """What its continuity check, its probes and the protocols beside them need in each direction, kbit/s."""
+        packets_per_s = 1000 / self.bfd.interval_ms if self.bfd else 0.0
+        packets_per_s += 2000 / self.quality.interval_ms if self.quality else 0.0  # probes, and answers to the other's
+        return ceil(_CONTROL_BASE_KBPS + packets_per_s * _CONTROL_PACKET_BITS / 1000)
 
     def end_at(self, site: str) -> LinkEnd | None:
         """Return the link's end at a site, or None."""
@@ -446,7 +382,7 @@ class Link:
         return self.b if self.a.site == site else self.a
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class ProtectionGroup:
     """Linear 1:1 bidirectional protection (ITU-T G.8031) between the two sites that both links join.
 
@@ -467,7 +403,7 @@ class ProtectionGroup:
     """Hold-off, ms; G.8031 11.12: 0 to 10 s in steps of 100 ms."""
 
 
-@dataclass(frozen=True, slots=True, config=_STRICT)
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Inventory:
     """The whole network."""
 
@@ -485,6 +421,10 @@ class Inventory:
     """Links by id."""
     protection_groups: dict[Id, ProtectionGroup] = Field(default_factory=dict)
     """Protection groups by id."""
+    traffic_classes: dict[Id, TrafficClass] = Field(default_factory=dict)
+    """Kinds of traffic by id."""
+    traffic_profiles: dict[Id, TrafficProfile] = Field(default_factory=dict)
+    """Ways to divide a link among the traffic classes, by id."""
 
     def groups_at(self, site: str) -> dict[str, ProtectionGroup]:
         """Return the protection groups with an end at a site."""

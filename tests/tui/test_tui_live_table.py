@@ -196,7 +196,12 @@ async def test_thousands_of_rows_draw_what_is_in_view(stage: tuple[Stage, Any]) 
 
 
 def test_columns_go_by_rank_then_shrink_then_share_what_is_left() -> None:
-    columns = [Column("a", 10), Column("b", 20, least=8, grow=1, most=30), Column("c", 5, drop=1), Column("d", 5, drop=2)]
+    columns = [
+        Column("a", 10),
+        Column("b", 20, least=8, grow=1, most=30),
+        Column("c", 5, drop=1),
+        Column("d", 5, drop=2),
+    ]
     assert lay_out(columns, 60) == ((0, 10), (1, 30), (2, 5), (3, 5))
     assert lay_out(columns, 43) == ((0, 10), (1, 20), (2, 5), (3, 5))
     assert lay_out(columns, 40) == ((0, 10), (1, 23), (2, 5))

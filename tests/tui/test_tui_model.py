@@ -7,7 +7,11 @@ from dataclasses import replace
 import pytest
 from tui_govnet import NOW_NS, SECOND, alarm, cut, end, event, group, healthy, path, site
 
+from tui.detail_pane import lay_out
+from tui.details import detail_of
+from tui.look import UNICODE, Look
 from tui.model import Change, Connection, HubLink, NetworkModel
+from tui.rows import group_row
 
 LIVE = Connection(HubLink.LIVE)
 
@@ -130,3 +134,29 @@ def test_what_is_not_known_changes_nothing(model: NetworkModel) -> None:
 def test_links_in_one_duct_share_its_risk(model: NetworkModel) -> None:
     assert model.shares_risk_with("fibre-dongcheng") == {"duct-east": ["fibre-chaoyang", "fibre-fengtai"]}
     assert path("fibre-dongcheng")["bfd"] == "Up"
+
+
+ODD = [None, "x", -1, [], {}, True]
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("missing", [False, True])
+def test_an_odd_agent_never_takes_the_screen_down_nor_looks_healthy(
+    model: NetworkModel, odd: object, missing: bool
+) -> None:
+    keys = ("state", "selector", "request", "why", "wtr_ends_at_ns", "switch_count", "last_switch_at_ns", "fresh")
+    paths = ("bfd", "diag", "signal_fail", "carrier", "since_ns", "interval_ms", "detect_ms")
+    told = end("dongcheng", "sbs-dongcheng")
+    for key in keys:
+        told[key] = odd
+    for name in ("working", "protection"):
+        told[name] = {"link": told[name]["link"]} if missing else told[name] | dict.fromkeys(paths, odd)
+    if missing:
+        told = {"working": told["working"], "protection": told["protection"]}
+    ends = {"sbs-dongcheng": told, "core-wired": end("dongcheng", "core-wired")}
+    model.put("group:pg-dongcheng", group("dongcheng", ends=ends, selector="unknown", health="unknown"))
+    model.put("link:fibre-dongcheng", model.links["fibre-dongcheng"] | {"ends": {"sbs-dongcheng": told["working"]}})
+    row = group_row(model, model.groups["pg-dongcheng"])
+    for key in ("group:pg-dongcheng", "link:fibre-dongcheng", "site:sbs-dongcheng"):
+        assert lay_out(detail_of(model, key), 60, Look(UNICODE), NOW_NS)
+    assert "ok" not in [cell.role for cell in row.cells]

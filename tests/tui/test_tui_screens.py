@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from tui_govnet import FakeHub, cut, healthy, started_events
-from tui_pilot import loaded, text_of
+from tui_pilot import loaded, text_of, until
 
 SIZES = {"80x24": (80, 24), "120x34": (120, 34), "160x45": (160, 45)}
 both_languages = pytest.mark.parametrize("interface", ["en", "zh_CN"], indirect=True)
@@ -50,6 +50,20 @@ async def test_a_detail_fits_a_small_terminal(
         text = text_of(app)
     assert text == screen_snapshot
     assert_no_ambiguous_width(text)
+
+
+@pytest.mark.parametrize("keys", [("ctrl+p",), ("y",), ("slash", "a")], ids=["palette", "toast", "filter"])
+async def test_what_lies_over_the_screen_keeps_the_columns(
+    interface: SimpleNamespace, open_app: Any, keys: Any
+) -> None:
+    app = open_app(hub_with_cut_fibre())
+    async with app.run_test(size=SIZES["80x24"], notifications=True) as pilot:
+        await loaded(pilot)
+        before = text_of(app)
+        await pilot.press(*keys)
+        await until(lambda: text_of(app) != before, pilot)
+        await pilot.pause(0.2)
+        assert_no_ambiguous_width(text_of(app))
 
 
 async def test_the_ascii_set_draws_nothing_else(interface: SimpleNamespace, open_app: Any) -> None:

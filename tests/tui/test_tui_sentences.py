@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tui_govnet import cut, event, healthy
+from tui_govnet import cut, event, healthy, path
 
-from failover.core.protection import WHY as MACHINE_WHY
+from failover.core import bfd
+from failover.core.conditions import judge_fast_path, judge_group, judge_path
 from failover.core.protection import Protection, ProtectionConfig, State
+from failover.core.protection import sentences as machine
+from lifeline.model.inventory import Inventory, Site, SiteKind
 from lifeline.runtime.conditions import crash_loop, database_corrupt
+from noc.projection import Projection
 from tui.model import NetworkModel
 from tui.phrases import TEMPLATES, phrase
 from tui.sentences import event_role, event_sentence, event_severity
+from tui.words import PROTECTION_STATE
 
+MACHINE_WHY = machine.WHY | machine.WHY_REQUESTED
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 in_chinese = pytest.mark.parametrize("interface", ["zh_CN"], indirect=True)
 
@@ -36,10 +44,12 @@ EVENTS = [
     event(3, "alarm", "link:fibre-haidian", {"act": "acknowledge", "by": "li", "text": "seen"}),
 ]  # fmt: skip
 SENTENCES = [
-    "BFD Down on fibre-dongcheng at Dongcheng (was Up; Control Detection Time Expired)",
-    "Dongcheng: traffic on satellite (sat-dongcheng). "
-    "Working path fibre-dongcheng failed (signal fail); carrying on sat-dongcheng.",
-    "Path fibre-dongcheng is down",
+    "BFD Down on fibre-dongcheng at Dongcheng (was Up): Control Detection Time Expired",
+    (
+        "Dongcheng: traffic on satellite (sat-dongcheng). "
+        "Working path fibre-dongcheng failed (BFD detection time expired); carrying on sat-dongcheng."
+    ),
+    "Dongcheng has lost fibre-dongcheng: BFD is Down (Control Detection Time Expired)",
     "Haidian, agent: exited (process 7, exit code -9)",
     "li: command alarm.acknowledge on x: done",
     "li acknowledged the alarm on fibre-haidian (fibre): seen",
@@ -79,7 +89,9 @@ def test_a_conditions_text_is_not_prefixed_by_what_it_names(model: NetworkModel)
 
 
 def test_the_machines_reasons_are_phrases() -> None:
-    assert set(MACHINE_WHY.values()) <= set(TEMPLATES)
+    others = {machine.WHY_HOLD_OFF, machine.WHY_FROZEN, machine.WHY_SUPPRESSED}
+    assert {*MACHINE_WHY.values(), *others} - set(TEMPLATES) == set()
+    assert {state.value for state in State} - PROTECTION_STATE.keys() == set()
 
 
 def test_a_reason_of_the_machine_is_found_with_its_gaps() -> None:
@@ -95,16 +107,51 @@ def test_an_unknown_sentence_is_shown_as_it_came() -> None:
     assert phrase("Nobody expected {this} (at all).") == "Nobody expected {this} (at all)."
 
 
+def conditions() -> list[str]:
+    """Everything that a condition can say, by the code that says it."""
+    fast = {"carrier": True, "remote_bfd": "Up", "remote_diag": "No Diagnostic", "signal_fail": True, "bfd": "Down"}
+    lost = path("fibre-x") | fast | {"diag": "Control Detection Time Expired"}
+    spare = path("sat-x") | fast
+    why = MACHINE_WHY[State.NO_PATH].format(
+        working="fibre-x", working_reason="reported locally: Path Down", protection="sat-x", on="sat-x",
+        protection_reason="far end signalled Down: Control Detection Time Expired")  # fmt: skip
+    group = {"site": "sbs-haidian", "group": "pg-x", "selector": "protection", "why": why, "working": lost,
+             "protection": spare, "trouble": ""}  # fmt: skip
+    refused = group | {"protection": spare | {"signal_fail": False}, "trouble": "there is no interface sat"}
+    hub = Projection(
+        Inventory(lifeline=1, sites={"noc-a": Site(SiteKind.COMMAND_CENTRE, "A", agent=True)}), "noc-a/hub"
+    )
+    judged = [
+        *judge_path(lost | {"carrier": False}, "sbs-haidian").values(),
+        *judge_path(lost | {"carrier": None}, "sbs-haidian").values(),
+        *judge_group(group).values(), *judge_group(refused).values(),
+        *judge_fast_path("sbs-haidian", silent=True).values(),
+        crash_loop("x/y", 3), crash_loop("x/y", 0), database_corrupt("x/y", None), database_corrupt("x/y", Path("/a")),
+        *hub.silence(100.0),
+    ]  # fmt: skip
+    return [condition.text for condition in judged if condition is not None]
+
+
+def test_what_conditions_say_are_phrases() -> None:
+    assert [text for text in conditions() if phrase(text, lambda site: f"<{site}>") == text and "sbs-" in text] == []
+    assert len(conditions()) >= 12
+
+
 @in_chinese
 def test_what_daemons_write_is_shown_in_chinese(interface: SimpleNamespace) -> None:
     said = interface.module("phrases").phrase
-    texts = [
-        *(condition.text for condition in (crash_loop("x/y", 3), crash_loop("x/y", 0))),
-        *(condition.text for condition in (database_corrupt("x/y", None),)),
-        *(text.format(working="a", protection="b", on="a", working_reason="signal fail",
-                      protection_reason="signal fail", wtr_s=2) for text in MACHINE_WHY.values()),
-    ]  # fmt: skip
-    assert [text for text in texts if not CHINESE.search(said(text))] == []
+    reasons = [text.format(working="a", protection="b", on="a", working_reason="BFD detection time expired",
+                           protection_reason="signal fail", wtr_s=2, working_degrade="loss 3 %, raised at 1",
+                           protection_degrade="loss 3 %, raised at 1") for text in MACHINE_WHY.values()]  # fmt: skip
+    assert [text for text in (*conditions(), *reasons) if not CHINESE.search(said(text))] == []
     assert said(MACHINE_WHY[State.WAIT_TO_RESTORE].format(working="fibre-x", protection="sat-x", wtr_s=2.5)) == (
-        "工作路径 fibre-x 已恢复；再稳定满 2.5 秒之前业务走 sat-x。"
+        "工作路径 fibre-x 已恢复；再稳定满 2.5 秒之前业务走 sat-x。"  # noqa: RUF001 - Chinese punctuation
     )
+
+
+def test_the_reasons_of_a_failed_path_are_phrases() -> None:
+    written = re.findall(r'_judge\((?:True|False), f?"([^"]+)"', inspect.getsource(bfd))
+    shapes = {re.sub(r"{[^}]*}", "{}", text).replace("{}{}", "{}") for text in written}
+    known = {re.sub(r"{[^}]*}", "{}", text) for text in TEMPLATES}
+    assert len(written) >= 5
+    assert shapes <= known

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tui.text import fit, width, wrap
 from tui.words import age, countdown
 
-TEXTS = st.text(alphabet="ab 东城（⇄é\n", max_size=40)
+TEXTS = st.text(alphabet="ab 东城\uff08⇄é\n", max_size=40)
 
 
 @given(TEXTS, st.integers(0, 30), st.booleans())

@@ -33,7 +33,10 @@ def site(name: str, **changes: Any) -> dict[str, Any]:
         district = name.removeprefix("sbs-")
         kind, text, text_zh = "super-base-station", district.title(), STATIONS[district][0]
     return {
-        "id": name, "kind": kind, "name": text, "name_zh": text_zh, "district": district, "health": "ok", "agent": "up",
+        "id": name, "kind": kind, "name": text, "name_zh": text_zh, "district": district,
+        "district_name": (district or "").title(),
+        "district_name_zh": f"{STATIONS[district][0]}区" if district else "",
+        "health": "ok", "agent": "up",
         "last_heard_at_ns": NOW_NS, "alarms": {"critical": 0, "major": 0, "minor": 0, "warning": 0}, "text": "",
     } | changes  # fmt: skip
 
@@ -128,7 +131,11 @@ def started_events() -> list[dict[str, Any]]:
 
 def cut(state: dict[str, Any], name: str = "dongcheng") -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The same network 12 seconds after a station's fibre was cut, and the events of it."""
-    fibre, why = f"fibre-{name}", f"Working path fibre-{name} failed (signal fail); carrying on sat-{name}."
+    fibre, why = (
+        f"fibre-{name}",
+        f"Working path fibre-{name} failed (BFD detection time expired); carrying on sat-{name}.",
+    )
+    lost = f"sbs-{name} has lost {fibre}: BFD is Down (Control Detection Time Expired)"
     switched_at = NOW_NS - 12 * SECOND
     down = {
         f"sbs-{name}": path(fibre, bfd="Down", signal_fail=True, since_ns=switched_at,
@@ -143,8 +150,8 @@ def cut(state: dict[str, Any], name: str = "dongcheng") -> tuple[dict[str, Any],
     }  # fmt: skip
     cut_group = group(name, selector="protection", state="Protecting failure", health="degraded", ends=ends)
     alarms = [
-        alarm(f"link:{fibre}", "path-down", "major", f"Path {fibre} is down"),
-        alarm(f"group:pg-{name}", "on-protection", "warning", f"Group pg-{name} carries traffic on protection"),
+        alarm(f"link:{fibre}", "path-down", "major", lost),
+        alarm(f"group:pg-{name}", "on-protection", "warning", f"sbs-{name} has pg-{name} on protection: {why}"),
     ]
     sites = [
         s | {"health": "degraded", "alarms": s["alarms"] | {"major": 1, "warning": 1}}
@@ -161,7 +168,7 @@ def cut(state: dict[str, Any], name: str = "dongcheng") -> tuple[dict[str, Any],
         event(17, "condition", f"link:{fibre}", {
             "subject": f"link:{fibre}", "name": "path-down", "perceived_severity": "major",
             "event_type": "communicationsAlarm", "probable_cause": "lossOfSignal",
-            "text": f"Path {fibre} is down", "detail": {}}, 12),
+            "text": lost, "detail": {}}, 12),
     ]  # fmt: skip
     now = {**state, "cursor": 17, "sites": sites, "links": links, "groups": groups, "alarms": alarms}
     return now | {"overall": "degraded"}, events

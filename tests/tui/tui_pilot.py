@@ -14,7 +14,7 @@ async def until(holds: Callable[[], object], pilot: Pilot[Any], within_s: float 
     """Let the application run until a condition holds."""
     deadline = time.monotonic() + within_s
     while not holds():
-        assert time.monotonic() < deadline, "the condition did not come to hold"
+        assert time.monotonic() < deadline, f"the condition did not come to hold:\n{text_of(pilot.app)}"
         await pilot.pause(0.01)
     await pilot.pause()
 

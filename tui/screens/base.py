@@ -19,6 +19,7 @@ from ..lines import KeyBar, Lines
 from ..live_table import Column, LiveTable
 from ..model import Change, NetworkModel
 from ..status_bar import StatusBar
+from ..text import wrap
 
 if TYPE_CHECKING:
     from ..app import LifelineApp
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 TWO_PANES = 100
 """Columns from which a list has its detail beside it."""
 THREE_PANES = 140
+NOTE_LINES = 3
+"""Most lines below a list that say what is filtered, how it is sorted, or why the hub is away."""
 
 
 class LiveScreen(Screen[None]):
@@ -215,7 +218,9 @@ class ListScreen(LiveScreen):
             told.append(connection_lost)
         line = self.query_one("#list-state", Lines)
         line.display = bool(told)
-        line.show([[("  ".join(told), "warning")]])
+        texts = wrap("  ".join(told), max(20, self.size.width))[:NOTE_LINES]
+        line.styles.height = len(texts)
+        line.show([[(text, "warning")] for text in texts])
 
     def list_notes(self) -> list[str]:
         """Return what else there is to say about the list."""

@@ -14,7 +14,7 @@ from ..live_table import Column, title_width
 from ..model import Change, NetworkModel
 from ..orders import Order
 from ..rows import group_row, link_row, was
-from ..words import HEALTH, MEDIA
+from ..words import HEALTH, MEDIA, TRAFFIC
 from .base import ListScreen
 from .command import CommandMenu, ConfirmScreen
 
@@ -30,7 +30,7 @@ class LinksScreen(ListScreen):
         return [
             Column(_("State"), title_width(_("State"), (*healths, _("unchecked")), symbol=True)),
             Column(_("Group"), 14, least=12, grow=1, most=30),
-            Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
+            Column(_("Traffic"), title_width(_("Traffic"), (*MEDIA.values(), *TRAFFIC.values()), symbol=True)),
             Column(_("Sel"), 5, drop=2),
             Column(_("Working"), 12),
             Column(_("Protection"), 12, drop=1),

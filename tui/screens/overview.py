@@ -16,7 +16,7 @@ from ..lines import Lines, Piece
 from ..live_table import Column, LiveTable, title_width
 from ..model import Change, NetworkModel, health_rank
 from ..rows import district_of, event_row, site_row, was
-from ..words import EVENT_KIND, HEALTH, MEDIA, SEVERITY, SITE_KIND, age
+from ..words import EVENT_KIND, HEALTH, MEDIA, SEVERITY, SITE_KIND, TRAFFIC, age
 from .base import THREE_PANES, ListScreen
 
 RECENT = 60
@@ -54,7 +54,7 @@ class OverviewScreen(ListScreen):
             Column(_("District"), 11, drop=3),
             Column(_("Kind"), title_width(_("Kind"), SITE_KIND.values()), drop=4),
             Column(_("Agent"), title_width(_("Agent"), (_("heard"), _("never"), age(99))), drop=1),
-            Column(_("Traffic"), title_width(_("Traffic"), MEDIA.values(), symbol=True)),
+            Column(_("Traffic"), title_width(_("Traffic"), (*MEDIA.values(), *TRAFFIC.values()), symbol=True)),
             Column(_("What is wrong"), 24, least=13, grow=6),
             Column(_("For"), title_width(_("For"), (age(59),)), right=True),
         ]

@@ -4,8 +4,8 @@
 2. When nothing does, the state itself may still ask for something: WTR and DNR, and a state that would become one of
    them. That is its resting request.
 3. The far end's last word is compared by priority. Equal priority: the local one wins (G.8031 11.10), save where the
-   two want different paths (SD-W and SD-P, MS-W and MS-P): then what is being followed stays (first come, first
-   served), and of two that arose in the same moment the one for working wins at both ends, so that they meet.
+   two want different paths (SD-W and SD-P, MS-W and MS-P, EXER on either): then what is being followed stays (first
+   come, first served), and of two that arose in the same moment MS-W, SD-W and EXER on working win at both ends.
 4. A failure that either end sees is a failure of the path: SF-W here and SF-P there leave no path.
 """
 
@@ -76,18 +76,25 @@ def resting_request(transitions: Transitions, state: State) -> Request:
     return REQUESTS[after] if REQUESTS[after] in _RESTFUL else Request.NR
 
 
-def winner(local: Input, resting: Request, state: State, far: FarRequest | None) -> Input:
+def winner(local: Input, resting: Request, state: State, selector: Selector, far: FarRequest | None) -> Input:
     """Return the input that wins. `far` is None while the far end is not heard."""
+    if local is Input.EXER and CODES[resting] > CODES[Request.EXER]:
+        local = Input.NR
     if far is None:
         return local
     mine = LOCAL.get(local, resting)
     ours, theirs = CODES[mine], 0 if far.request is Request.RR else CODES[far.request]
     if theirs > ours:
         return FAR[far.request, far.signal]
-    if theirs == ours and far.request is not mine:
-        followed = FOLLOWS.get(state) is far.request
-        if followed or _FOR_WORKING.get(far.request) is mine:
-            return FAR[far.request, far.signal]
+    if theirs == ours and _yields(mine, state, selector, far):
+        return FAR[far.request, far.signal]
     if local is Input.NR and not theirs:
         return _NOBODY[far.signal]
     return local
+
+
+def _yields(mine: Request, state: State, selector: Selector, far: FarRequest) -> bool:
+    """Whether the far end's request comes before one of ours that has the same priority."""
+    if far.request is not mine:
+        return FOLLOWS.get(state) is far.request or _FOR_WORKING.get(far.request) is mine
+    return mine is Request.EXER and far.signal is Selector.WORKING is not selector

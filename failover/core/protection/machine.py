@@ -152,6 +152,7 @@ class Protection:
         """Carry out an operator's command, or refuse it with the reason; nothing is queued (G.8031 11.11)."""
         if refusal := self._refusal(command, now):
             return Outcome(False, refusal)
+        clear_wtr = False
         if command is Command.FREEZE:
             self._frozen = True
         elif command is not Command.CLEAR:
@@ -161,8 +162,8 @@ class Protection:
         elif self._command is not None:
             self._command = None
         else:
-            return Outcome(True, self.why, self._evaluate(now, clear_wtr=True))
-        effects = self._evaluate(now)
+            clear_wtr = True
+        effects = self._evaluate(now, clear_wtr=clear_wtr)
         return Outcome(True, self.why, effects)
 
     def restore(self, command: Command, now: float) -> Outcome:
@@ -434,9 +435,7 @@ class Protection:
         over = wtr_ends_at is not None and (clear_wtr or now >= wtr_ends_at)
         if over:
             resting = Request.NR
-        if local is Input.EXER and CODES[resting] > CODES[Request.EXER]:
-            local = Input.NR
-        what = winner(local, resting, self._state, far)
+        what = winner(local, resting, self._state, self._selector, far)
         return Input.WTR_EXPIRED if over and what in _NOBODY else what
 
     def _apply(self, what: Input, at: float, changes: list[Effect]) -> bool:

@@ -60,7 +60,7 @@ def calm(world):
         channel.loss = 0.0
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
     script=st.lists(st.tuples(FAULTS, SECONDS), max_size=12),
@@ -101,7 +101,7 @@ def test_both_ends_agree_on_a_path_that_works_whatever_came_before(seed, script,
             assert not aps or len(set(world.selectors())) == 1
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_an_hour_of_slightly_lossy_paths_switches_nothing(seed):
     world = World(seed, detect_mult=5, fibre_interval_us=100_000)
     for channel in world.channels.values():

@@ -88,7 +88,7 @@ class TwoEnds(RuleBasedStateMachine):
         return State.NORMAL if revertive or on is Selector.WORKING else State.DO_NOT_REVERT
 
 
-TwoEnds.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TwoEnds.TestCase.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)
 test_two_ends_hold_their_invariants_and_meet_whatever_happens = TwoEnds.TestCase
 
 

@@ -147,7 +147,9 @@ def test_clear_ends_a_wait_to_restore():
     machine.signal_fail("working", True, 1.0)
     machine.signal_fail("working", False, 2.0)
     assert machine.plan(Command.CLEAR, 3.0).switches
-    assert machine.command(Command.CLEAR, 3.0).effects[0] == Select(W)
+    outcome = machine.command(Command.CLEAR, 3.0)
+    assert outcome.effects[0] == Select(W)
+    assert outcome.reason == machine.why == "Both paths are healthy; carrying on fibre."
     assert (machine.state, machine.wtr_ends_at) == (State.NORMAL, None)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from failover.core.quality import Quality, QualityConfig, Send, SignalDegrade, Threshold
-from failover.core.stamp import FREE_RUNNING, ReflectedPacket, Reflector, TestPacket, Timescale
+from failover.core.stamp import FREE_RUNNING, ReflectedPacket, Reflector, SenderPacket, Timescale
 
 START = 1000.0
 LOSS = Threshold(3, 1)
@@ -431,7 +431,7 @@ def test_an_answer_to_nothing_is_strange():
     before = line.figures
     for sequence in (500, 2**31, 2**32 - 1):
         packet = ReflectedPacket.decode(
-            Reflector(FAR_CLOCK).reflect(TestPacket(sequence, 0).encode(), "us", 255, 1.0, 1.0)
+            Reflector(FAR_CLOCK).reflect(SenderPacket(sequence, 0).encode(), "us", 255, 1.0, 1.0)
         )
         line.quality.receive_reflection(packet, line.now)
     assert line.quality.strange == 3

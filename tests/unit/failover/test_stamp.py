@@ -10,8 +10,8 @@ from failover.core.stamp import (
     ErrorEstimate,
     ReflectedPacket,
     Reflector,
+    SenderPacket,
     StampPacketError,
-    TestPacket,
     Timescale,
     ntp_from_ptp,
     ntp_timestamp,
@@ -22,7 +22,7 @@ U8, U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (8, 16, 32, 64))
 ESTIMATES = st.builds(ErrorEstimate, st.booleans(), st.booleans(), st.integers(0, 63), st.integers(1, 255))
 FIELDS = ESTIMATES.map(ErrorEstimate.encode)
 EXTRA = st.binary(max_size=60)
-TEST_PACKETS = st.builds(TestPacket, U32, U64, FIELDS, U16, EXTRA)
+TEST_PACKETS = st.builds(SenderPacket, U32, U64, FIELDS, U16, EXTRA)
 ANSWERS = st.builds(ReflectedPacket, U32, U64, FIELDS, U16, U64, U32, U64, FIELDS, U8, EXTRA)
 
 # As Scapy 2.8 (scapy.contrib.stamp) writes them: 2023-11-14 22:13:20.5 UTC, S set, Scale 3, Multiplier 17.
@@ -34,8 +34,8 @@ HALF_PAST = 1_700_000_000_500_000_000
 
 
 def test_a_test_packet_of_another_make_is_understood():
-    packet = TestPacket.decode(PROBE)
-    assert packet == TestPacket(7, ntp_timestamp(HALF_PAST), 0x8311, 0x1234)
+    packet = SenderPacket.decode(PROBE)
+    assert packet == SenderPacket(7, ntp_timestamp(HALF_PAST), 0x8311, 0x1234)
     assert packet.encode() == PROBE
     assert ErrorEstimate.decode(packet.error_estimate) == ErrorEstimate(
         synchronized=True, ptp=False, scale=3, multiplier=17
@@ -61,7 +61,7 @@ def test_an_answer_of_another_make_is_understood():
 
 @given(TEST_PACKETS)
 def test_a_test_packet_survives_the_wire(packet):
-    assert TestPacket.decode(packet.encode()) == packet
+    assert SenderPacket.decode(packet.encode()) == packet
 
 
 @given(ANSWERS)
@@ -77,7 +77,7 @@ def test_an_error_estimate_survives_the_wire(estimate):
 @given(st.binary(max_size=100), U8)
 def test_anything_else_is_a_stamp_packet_error(data, ttl):
     for take in (
-        TestPacket.decode,
+        SenderPacket.decode,
         ReflectedPacket.decode,
         lambda it: Reflector(Timescale(0.0, 0)).reflect(it, "x", ttl, 1.0, 2.0),
     ):
@@ -90,8 +90,8 @@ def test_anything_else_is_a_stamp_packet_error(data, ttl):
 @pytest.mark.parametrize(
     ("decode", "data", "reason"),
     [
-        (TestPacket.decode, PROBE[:13], "13 bytes, a test packet has 44"),
-        (TestPacket.decode, PROBE[:13] + b"\0" + PROBE[14:], "Multiplier 0"),
+        (SenderPacket.decode, PROBE[:13], "13 bytes, a test packet has 44"),
+        (SenderPacket.decode, PROBE[:13] + b"\0" + PROBE[14:], "Multiplier 0"),
         (ReflectedPacket.decode, ANSWER[:43], "43 bytes, an answer has 44"),
         (ReflectedPacket.decode, ANSWER[:13] + b"\0" + ANSWER[14:], "Multiplier 0"),
     ],
@@ -103,7 +103,7 @@ def test_the_reason_of_a_refusal_is_told(decode, data, reason):
 
 @pytest.mark.parametrize(
     "packet",
-    [TestPacket(2**32, 0), TestPacket(0, -1), ReflectedPacket(0, 0, 1, 0, 0, 0, 0, 1, 256)],
+    [SenderPacket(2**32, 0), SenderPacket(0, -1), ReflectedPacket(0, 0, 1, 0, 0, 0, 0, 1, 256)],
 )
 def test_a_field_that_does_not_fit_is_refused(packet):
     with pytest.raises(StampPacketError, match="field out of range"):
@@ -147,7 +147,7 @@ def reflector(**options):
 
 
 def answer(device, number, sender="a", *, ssid=0, extra=b"", ttl=255):
-    payload = TestPacket(number, 42, FREE_RUNNING, ssid, extra).encode()
+    payload = SenderPacket(number, 42, FREE_RUNNING, ssid, extra).encode()
     return ReflectedPacket.decode(device.reflect(payload, sender, ttl, 100.125, 100.25))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from failover.core.quality import Quality, QualityConfig
-from failover.core.stamp import BASE_LENGTH, STAMP_PORT, TTL, ReflectedPacket, Reflector, TestPacket
+from failover.core.stamp import BASE_LENGTH, STAMP_PORT, TTL, ReflectedPacket, Reflector, SenderPacket
 from failover.io.link_socket import LinkSocket
 from failover.io.stamp_session import PathEnd, Prober, Responder, timescale
 from lifeline import clock
@@ -202,7 +202,7 @@ def test_strangers_and_noise_get_no_answer(responder: Responder, version: int, r
     wait(responder)
     responder.drain()
     responder._remotes = frozenset({OTHER[version]})
-    noise.send(TestPacket(0, 0).encode(), HOME[version], STAMP_PORT)
+    noise.send(SenderPacket(0, 0).encode(), HOME[version], STAMP_PORT)
     wait(responder)
     responder.drain()
     assert refused == Counter(["STAMP probe: 5 bytes, a test packet has 44", "STAMP probe: not from a far end"])
@@ -213,7 +213,7 @@ def test_strangers_and_noise_get_no_answer(responder: Responder, version: int, r
 def test_a_flood_is_taken_in_portions(responder: Responder, version: int) -> None:
     flood = LinkSocket(version, "lo", LOOPBACK, HOME[version])
     for number in range(100):
-        flood.send(TestPacket(number, 0).encode(), HOME[version], STAMP_PORT)
+        flood.send(SenderPacket(number, 0).encode(), HOME[version], STAMP_PORT)
     wait(responder)
     responder.drain()
     assert responder.answered <= 64
