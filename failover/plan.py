@@ -172,7 +172,7 @@ def compile_plan(inventory: Inventory, site: str) -> FastPathPlan:
         for index, (key, group) in enumerate(inventory.groups_at(site).items())
     )
     plan = FastPathPlan(site, tuple(str(p) for p in here.prefixes), sessions, groups)
-    _check(plan)
+    check_plan(plan)
     return plan
 
 
@@ -205,7 +205,7 @@ def _group(key: str, group: ProtectionGroup, site: str, nexthop_id: int) -> Grou
     )
 
 
-def _check(plan: FastPathPlan) -> None:
+def check_plan(plan: FastPathPlan) -> None:
     """Refuse what the kernel or the protocol could not do.
 
     Raises:

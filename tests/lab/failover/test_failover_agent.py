@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import signal
 import sqlite3
@@ -54,8 +55,15 @@ class AgentProcess:
             f"{body['name']} {'cleared' if body['perceived_severity'] == 'cleared' else 'raised'}" for body in bodies
         ]
 
+    def commands(self) -> list[dict[str, Any]]:
+        return [body for kind, _subject, body in self.events() if kind == "command"]
+
     def states(self) -> list[str]:
-        return [body["state"] for kind, _subject, body in self.events() if kind == "protection"]
+        """Return the states one after another, whichever end saw their cause first."""
+        told = (
+            body["state"].removeprefix("Far ").capitalize() for kind, _, body in self.events() if kind == "protection"
+        )
+        return [state for state, _ in itertools.groupby(told)]
 
 
 @pytest.fixture
@@ -129,3 +137,24 @@ def test_a_full_disk_stops_no_switch_and_loses_no_event(
     finally:
         world.close()
         subprocess.run(["umount", str(small)], check=False)
+
+
+def test_an_order_s_outcome_is_told_although_the_agent_was_killed(
+    ends: tuple[World, FastPathProcess, FastPathProcess], tmp_path: Path
+) -> None:
+    world, a, _b = ends
+    agent = AgentProcess(world, a, tmp_path / "data")
+    until("the beginning is told", lambda: agent.states() == ["Normal"])
+    agent.stop(signal.SIGKILL)
+    assert a.order(5, "lockout")["accepted"]
+    assert a.order(6, "manual", "protection")["accepted"] is False
+    assert a.order(7, "clear", dry_run=True)["accepted"]
+    agent.start()
+    until("both outcomes are told", lambda: len(agent.commands()) == 2)
+    done, refused = agent.commands()
+    assert (done["command_id"], done["command"], done["phase"]) == ("c5", "protection.lockout", "done")
+    assert (done["before"]["state"], done["after"]["state"]) == ("Normal", "Locked out")
+    assert (refused["phase"], refused["detail"]) == (
+        "refused", "Manual switch to protection is refused: the group is locked out by command (LO)."
+    )  # fmt: skip
+    until("the lockout is told", lambda: agent.states()[-1] == "Locked out")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from shell_bodies import plan
 
 from failover.agent.plan import AgentPlan
-from failover.plan import FIRST_NEXTHOP_ID, FastPathPlan, PlanError, compile_plan
+from failover.plan import FIRST_NEXTHOP_ID, FastPathPlan, PlanError, check_plan, compile_plan
 from lifeline.config import parse_inventory
 from lifeline.model.inventory import Inventory
 
@@ -15,8 +16,8 @@ GOVNET = Path(__file__).parents[3] / "containerlab" / "govnet.inventory.yml"
 TEXT = """
 lifeline: 1
 sites:
-  core: {kind: core-room-wired, name: Core, prefixes: [10.0.0.0/24, "fd00:c::/64"]}
-  east: {kind: super-base-station, name: East, prefixes: [10.1.0.0/24, "fd00:e::/64"]}
+  core: {kind: core-room-wired, name: Core, agent: true, prefixes: [10.0.0.0/24, "fd00:c::/64"]}
+  east: {kind: super-base-station, name: East, agent: true, prefixes: [10.1.0.0/24, "fd00:e::/64"]}
 links:
   fibre:
     media: fibre
@@ -38,9 +39,11 @@ protection_groups:
 
 
 def inventory(
-    *, fibre: tuple[str, str] = ("10.64.0.1/30", "10.64.0.2/30"), core_reaches: str = "10.1.0.0/24"
+    *, fibre: tuple[str, str] = ("10.64.0.1/30", "10.64.0.2/30"), core_reaches: str = "10.1.0.0/24", quality: str = ""
 ) -> Inventory:
     text = TEXT.replace("FIBRE_A", f'"{fibre[0]}"').replace("FIBRE_B", f'"{fibre[1]}"')
+    if quality:
+        text = text.replace("media: fibre", f"media: fibre\n    quality: {quality}")
     return parse_inventory(text.replace("CORE_REACHES", f'"{core_reaches}"'))
 
 
@@ -83,6 +86,24 @@ def test_paths_of_two_families_cannot_protect_each_other() -> None:
 def test_an_ipv6_prefix_cannot_go_by_an_ipv4_next_hop() -> None:
     with pytest.raises(PlanError, match="group pg: IPv6 prefix fd00:e::/64 cannot go by an IPv4 next hop"):
         compile_plan(inventory(core_reaches="fd00:e::/64"), "core")
+
+
+def test_a_measured_path_s_plan_survives_the_file(tmp_path: Path) -> None:
+    quality = "{interval_ms: 10, window_ms: 5000, loss_pct: {raise_at: 1, clear_at: 0.2}}"
+    compiled = compile_plan(inventory(quality=quality), "east")
+    fibre, sat = compiled.sessions
+    assert fibre.quality is not None
+    assert (fibre.quality.interval_ms, fibre.quality.loss_pct, sat.quality) == (10, (1.0, 0.2), None)
+    compiled.save(tmp_path / "plan.json")
+    assert FastPathPlan.load(tmp_path / "plan.json") == compiled
+
+
+def test_both_ends_number_a_group_alike_and_no_two_groups() -> None:
+    east, core = (compile_plan(inventory(), site).groups[0] for site in ("east", "core"))
+    assert east.number == core.number
+    twins = tuple(replace(east, id=name, nexthop_id=n) for n, name in enumerate(("plumless", "buckeroo")))  # CRC-32
+    with pytest.raises(PlanError, match="group buckeroo: its name and plumless make the same number"):
+        check_plan(replace(compile_plan(inventory(), "east"), groups=twins))
 
 
 def test_plans_survive_the_file(tmp_path: Path) -> None:
