@@ -194,7 +194,11 @@ def defect_lines(model: NetworkModel, ends: Sequence[tuple[str, View | None]]) -
     lines: list[Line] = []
     for site, end in ends:
         texts = [*((end or {}).get("aps") or {}).get("defects", {}).values(), (end or {}).get("trouble")]
-        lines += [fact(site_name(site, model), Cell(told(trouble, model), "major")) for trouble in texts if trouble]
+        lines += [
+            text(Cell(f"{site_name(site, model)}: "), Cell(told(trouble, model), "major"))
+            for trouble in texts
+            if trouble
+        ]
     return lines
 
 

@@ -24,9 +24,9 @@ class Order:
 
 
 ORDERS: Final = (
-    Order("manual", _("Manual switch to protection"), _("while both paths are sound; any failure overrides it"),
+    Order("manual", _("Manual switch to protection"), _("as long as both paths are sound"),
           "protection"),
-    Order("manual", _("Manual switch to working"), _("while both paths are sound; any failure overrides it"),
+    Order("manual", _("Manual switch to working"), _("as long as both paths are sound"),
           "working"),
     Order("force", _("Forced switch"), _("to protection, even when that is degraded")),
     Order("lockout", _("Lockout"), _("stay on working, whatever happens to it")),

@@ -76,7 +76,6 @@ REFUSALS: Final[Sequence[str]] = (
     N_("Manual switch to protection"),
     N_("Manual switch to working"),
     N_("Exercise"),
-    N_("Freeze"),
     N_("Clear"),
     N_("the group is locked out by command (LO)"),
     N_("protection path {protection} has failed (SF-P)"),

@@ -20,7 +20,7 @@ DEFAULT_HUB = "unix:///run/lifeline/hub.sock"
 
 
 @click.command(
-    help=_("Open the terminal interface: how the network stands, why, and what happened. It looks and never acts.")
+    help=_("Open the terminal interface: how the network stands, why, and what happened. It acts only when armed.")
 )
 @click.option(
     "--hub",

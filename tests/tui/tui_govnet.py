@@ -183,6 +183,8 @@ class FakeHub:
     away: bool = False
     queue: asyncio.Queue[StreamMessage] = field(default_factory=asyncio.Queue)
     states_asked: int = 0
+    orders: list[dict[str, Any]] = field(default_factory=list)
+    answer: dict[str, Any] | Exception = field(default_factory=lambda: {"phase": "planned"})
 
     async def state(self) -> dict[str, Any]:
         self.states_asked += 1
@@ -194,6 +196,17 @@ class FakeHub:
         if self.away:
             raise HubUnreachableError("no hub at unix:///tmp/hub.sock: connection refused")
         return [e for e in self.journal if e["cursor"] > after][:limit]
+
+    async def command(self, command: str, target: str, text: str = "", **more: Any) -> dict[str, Any]:
+        """Answer as told: a dry run as planned unless the answer says that it would be refused."""
+        self.orders.append({"command": command, "target": target, **more})
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return {
+            "command": command, "target": target, "text": text, "at": "sbs-dongcheng", "detail": "",
+            "plan": ["Order: force to protection, group pg-dongcheng, at sbs-dongcheng (the station's end).",
+                     "Traffic would move from fibre-dongcheng to sat-dongcheng."],
+        } | self.answer  # fmt: skip
 
     async def stream(self, after: int | None = None) -> AsyncIterator[StreamMessage]:
         self.say("connected", {"hub": "noc-a", "journal": "j1", "cursor": after, "rewound": False})

@@ -51,7 +51,7 @@ class CommandMenu(ModalScreen[Order | None]):
         """Yield the title, the commands and the keys."""
         look = cast("LifelineApp", self.app).look
         yield DetailPane(look, id="about")
-        yield OptionList(*(Option(f"{order.title}: {order.purpose}") for order in ORDERS), id="orders")
+        yield OptionList(*(Option(f"{order.title}: {order.purpose}") for order in ORDERS), id="orders", compact=True)
         yield KeyBar(look)
 
     def on_mount(self) -> None:
@@ -87,7 +87,7 @@ class ConfirmScreen(ModalScreen[None]):
     DEFAULT_CSS = f"""
     ConfirmScreen {{ align: center middle; }}
     ConfirmScreen > DetailPane {{ {_BOX} height: 16; max-height: 100%; }}
-    ConfirmScreen > Input {{ {_BOX} height: 1; border: none; background: $boost; }}
+    ConfirmScreen > #typed {{ {_BOX} height: 1; background: $boost; }}
     """
 
     def __init__(self, group: str, order: Order) -> None:
@@ -106,7 +106,9 @@ class ConfirmScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Yield the plan, the place for the name, and the keys."""
         yield DetailPane(self.lifeline.look, id="plan")
-        yield Input(placeholder=_("type {group} to confirm").format(group=self._group), id="typed", disabled=True)
+        yield Input(
+            placeholder=_("type {group} to confirm").format(group=self._group), id="typed", disabled=True, compact=True
+        )
         yield KeyBar(self.lifeline.look)
 
     def on_mount(self) -> None:

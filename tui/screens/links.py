@@ -22,7 +22,7 @@ from .command import CommandMenu, ConfirmScreen
 class LinksScreen(ListScreen):
     """Groups and unprotected links, worst first, switched ones before those on working."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "command", _("Command"))]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "command", _("Act"))]
 
     def columns(self) -> list[Column]:
         """Return the columns of `group_row`."""
