@@ -17,9 +17,11 @@ from failover.core.protection import Protection, ProtectionConfig, State
 from failover.core.protection import sentences as machine
 from lifeline.model.inventory import Inventory, Site, SiteKind
 from lifeline.runtime.conditions import crash_loop, database_corrupt
+from lifeline.runtime.wire import CommandResult
 from noc.projection import Projection
+from noc.protection import Place, effect, plan
 from tui.model import NetworkModel
-from tui.phrases import TEMPLATES, phrase
+from tui.phrases import TEMPLATES, _match, phrase
 from tui.sentences import event_role, event_sentence, event_severity
 from tui.words import PROTECTION_STATE
 
@@ -155,3 +157,21 @@ def test_the_reasons_of_a_failed_path_are_phrases() -> None:
     known = {re.sub(r"{[^}]*}", "{}", text) for text in TEMPLATES}
     assert len(written) >= 5
     assert shapes <= known
+
+
+def test_refusals_and_what_the_hub_says_of_commands_are_phrases() -> None:
+    refusals = [text for name, text in vars(machine).items() if name.startswith("REFUSED_")]
+    stands = {*machine.STANDS.values(), *machine.STANDS_AT_REST.values()}
+    assert {*refusals, *stands} <= set(TEMPLATES)
+    place = Place("sbs-a", "because the agent of sbs-b is not connected")
+    orders = (("force", None), ("manual", "working"), ("manual", "protection"), ("lockout", None), ("exercise", None),
+              ("freeze", None), ("clear", None))  # fmt: skip
+    said = [plan("pg", command, to, place) for command, to in orders]
+    ends = {name: {"signal_fail": False} for name in ("working", "protection")} | {
+        "selector": "working", "state": "Normal"}  # fmt: skip
+    links = {"working": "fibre", "protection": "sat"}
+    for selector in links:
+        result = CommandResult("7", True, "", predicted={"selector": selector, "state": "Forced switch"})
+        said += [*effect(links, result, ends), *effect(links, result, {"selector": "working"})]
+    said += effect(links, CommandResult("7", False, "The group is frozen; clear that first."), ends)
+    assert [text for text in said if _match(text) is None] == []
