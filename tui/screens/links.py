@@ -5,8 +5,8 @@ from __future__ import annotations
 from lifeline.i18n import _
 
 from ..cells import Line, Row
+from ..columns import Column, title_width
 from ..details import detail_of
-from ..live_table import Column, title_width
 from ..model import Change, NetworkModel
 from ..rows import group_row, link_row, was
 from ..words import HEALTH, MEDIA, TRAFFIC
