@@ -14,10 +14,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.shaping import HtbClass, Tree
+from ..core.traffic_report import Counters
 from . import tcnetlink as tc
 from .netlink import RouteSocket
 from .rtnetlink import Failure
-from .tcnetlink import Counters, Standing
+from .tcnetlink import Standing
 
 _SIOCGIFMTU = 0x8921
 _ETHERNET_BYTES = 22

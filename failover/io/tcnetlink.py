@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..core.shaping import Filter, HtbClass, Queue
+from ..core.traffic_report import Counters
 from .rtnetlink import (
     NLM_F_CREATE,
     NLM_F_DUMP,
@@ -63,17 +64,6 @@ _CUTTER_BYTES_PER_S = 1_250_000_000
 _CUTTER_LIMIT_BYTES = 1 << 20
 """Of the queue that the kernel puts below it until the shaper takes its place."""
 _U32_MAX = 0xFFFFFFFF
-
-
-@dataclass(frozen=True, slots=True)
-class Counters:
-    """What has gone through a queue and what stands in it."""
-
-    sent_bytes: int = 0
-    sent_packets: int = 0
-    dropped: int = 0
-    backlog_bytes: int = 0
-    backlog_packets: int = 0
 
 
 Meaning = tuple[int, ...]
