@@ -14,7 +14,8 @@ from textual.widgets import DataTable
 
 from lifeline.clock import monotonic_s
 from tui.cells import Cell, Row
-from tui.live_table import Column, LiveTable
+from tui.columns import Column
+from tui.live_table import LiveTable
 from tui.look import UNICODE, Look
 
 from .figures import Figure

@@ -28,31 +28,12 @@ from textual.timer import Timer
 from lifeline.clock import wall_ns
 from lifeline.i18n import _
 
-from .cells import Cell, Row
+from .cells import Row
+from .columns import GAP, Column, lay_out
 from .look import CHOSEN_ROW, Look
 from .text import fit, width
 
 COALESCE_S = 0.5
-GAP = 1
-"""Cells between columns."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: `width` cells, more by its share `grow` of what is left, at most `most`.
-
-    When the table is too narrow, columns with the highest `drop` go first; 0 never goes. When none is left to go,
-    columns shrink to `least`, those on the right first.
-    """
-
-    title: str
-    width: int
-    least: int = 0
-    """0 stands for `width`: it does not shrink."""
-    grow: int = 0
-    most: int = 200
-    drop: int = 0
-    right: bool = False
 
 
 class LiveTable(ScrollView, can_focus=True):
@@ -142,7 +123,6 @@ class LiveTable(ScrollView, can_focus=True):
         self.sort_column: int | None = None
         self.sort_descending = False
         self._stale = False
-        self._frozen = False
         self._flush_timer: Timer | None = None
         self._layout: tuple[tuple[int, int], ...] = ()  # (column, cells) of what is shown
 
@@ -188,24 +168,17 @@ class LiveTable(ScrollView, can_focus=True):
             self._stale = stale
             self.refresh()
 
-    def set_frozen(self, frozen: bool) -> None:
-        """Hold what is on screen while changes gather, or let them through."""
-        self._frozen = frozen
-        if not frozen:
-            self.flush()
-
     def tick(self) -> None:
         """Bring ages and countdowns on the screen up to date; call it each second."""
-        if not self._frozen:
-            first, last = self._visible()
-            self._repaint(key for key in self._order[first:last] if self._is_clocked(key))
+        first, last = self._visible()
+        self._repaint(key for key in self._order[first:last] if self._is_clocked(key))
 
     def flush(self) -> None:
         """Bring gathered changes to the screen now."""
         if self._flush_timer is not None:
             self._flush_timer.stop()
             self._flush_timer = None
-        if self._frozen or not self._pending:
+        if not self._pending:
             return
         pending, self._pending = self._pending, {}
         moved = False
@@ -237,6 +210,11 @@ class LiveTable(ScrollView, can_focus=True):
     def total(self) -> int:
         """How many rows there are."""
         return len(self._rows)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of all rows, in no order."""
+        return tuple(self._rows)
 
     @property
     def keys_shown(self) -> tuple[str, ...]:
@@ -433,7 +411,7 @@ class LiveTable(ScrollView, can_focus=True):
             self.refresh(Region(0, index - first + 1, self.size.width, 1))
 
     def _schedule(self, at_once: bool) -> None:
-        if self._frozen or not self.is_attached:
+        if not self.is_attached:
             return
         if at_once:
             self.flush()
@@ -447,39 +425,3 @@ class LiveTable(ScrollView, can_focus=True):
 
 def _appearance(row: Row, texts: tuple[str, ...]) -> tuple[str, ...]:
     return (*texts, *(cell.role for cell in row.cells))
-
-
-def lay_out(columns: Sequence[Column], size: int) -> tuple[tuple[int, int], ...]:
-    """Return (column's number, cells) of the columns that fit, left to right, filling the size where they may grow."""
-    kept = list(range(len(columns)))
-    while (spare := size - sum(columns[i].width + GAP for i in kept) + GAP) < 0:
-        droppable = max((i for i in kept if columns[i].drop), key=lambda i: columns[i].drop, default=None)
-        if droppable is None:
-            break
-        kept.remove(droppable)
-    cells = {i: columns[i].width for i in kept}
-    for i in reversed(kept):
-        if spare < 0 and columns[i].least:
-            shrunk = max(columns[i].least, cells[i] + spare)
-            spare += cells[i] - shrunk
-            cells[i] = shrunk
-    growing = [i for i in kept if columns[i].grow]
-    while spare > 0 and growing:
-        shares = sum(columns[i].grow for i in growing)
-        share, rest = divmod(spare, shares)
-        for i in list(growing):
-            extra = min(share * columns[i].grow + min(rest, columns[i].grow), columns[i].most - cells[i])
-            rest -= min(rest, columns[i].grow)
-            cells[i] += extra
-            spare -= extra
-            if cells[i] >= columns[i].most:
-                growing.remove(i)
-    return tuple((i, cells[i]) for i in kept)
-
-
-def title_width(title: str, values: Iterable[str] = (), symbol: bool = False) -> int:
-    """Return the width of a column whose cells hold one of these values, behind a symbol or not."""
-    return max(width(title), *(width(value) + (2 if symbol else 0) for value in values), 1)
-
-
-__all__ = ["COALESCE_S", "Cell", "Column", "LiveTable", "lay_out", "title_width"]

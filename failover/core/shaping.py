@@ -112,8 +112,8 @@ class Filter:
 
     @property
     def preference(self) -> int:
-        """When it is asked: types in their order, `ALL` last."""
-        return list(EtherType).index(self.rule.ether_type) + 1
+        """When it is asked: types in their order, `ALL` last. No two classes share one: u32 lists those together."""
+        return self.parent // _STRIDE * 2 * len(EtherType) + list(EtherType).index(self.rule.ether_type) + 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ class PathPin:
 class Flow:
     """A tracked flow: the addresses of its first direction, and of the answers as they come in."""
 
+    number: int
+    """The kernel's number of its entry: another flow between the same addresses has another."""
     source: str
     destination: str
     reply_source: str

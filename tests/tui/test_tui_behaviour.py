@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from types import SimpleNamespace
 from typing import Any
 
@@ -334,3 +335,16 @@ async def test_an_alarm_shows_where_it_stands_and_who_has_seen_it(open_app: Any,
         hub.say_state("alarm:x", raised)
         await until(lambda: "acknowledged" in text_of(app), pilot)
         assert "major 1" in text_of(app)
+
+
+async def test_the_log_lets_go_of_what_is_old(open_app: Any, hub: FakeHub) -> None:
+    app = open_app(hub, screen="log")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await loaded(pilot)
+        app.model.events = deque(app.model.events, maxlen=20)
+        for n in range(100, 130):
+            hub.say_event(event(n, "daemon", "daemon:noc-a/hub", {"state": "started", "pid": n}))
+        await until(lambda: app.model.cursor == 129, pilot)
+        app._tick()
+        await until(lambda: len(app.screen.table.keys) == 20, pilot)
+        assert "process 129" in text_of(app)

@@ -10,7 +10,8 @@ from textual.app import App, ComposeResult
 from tui_pilot import text_of, until
 
 from tui.cells import Age, Cell, Countdown, Row
-from tui.live_table import COALESCE_S, Column, LiveTable, lay_out
+from tui.columns import Column, lay_out
+from tui.live_table import COALESCE_S, LiveTable
 from tui.look import ASCII, UNICODE, Look
 
 SECOND = 1_000_000_000
@@ -155,18 +156,6 @@ async def test_a_filter_holds_for_rows_that_come_later(stage: tuple[Stage, Any])
     app.table.put(row("xa", "gone"), at_once=True)
     assert app.table.keys_shown == ("bx", "xa")
     assert (app.table.shown, app.table.total) == (2, 3)
-
-
-async def test_while_frozen_nothing_moves_and_nothing_is_lost(stage: tuple[Stage, Any]) -> None:
-    app, pilot = stage
-    app.table.replace([row("a", 1)])
-    app.table.set_frozen(True)
-    app.table.put(row("a", 2), at_once=True)
-    app.table.put(row("b", 3), at_once=True)
-    await pilot.pause()
-    assert app.table.keys_shown == ("a",)
-    app.table.set_frozen(False)
-    assert app.table.keys_shown == ("a", "b")
 
 
 async def test_chinese_columns_align_and_what_is_cut_says_so(stage: tuple[Stage, Any]) -> None:

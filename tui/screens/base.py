@@ -14,9 +14,10 @@ from textual.widgets import Input
 from lifeline.i18n import _
 
 from ..cells import Line, Row
+from ..columns import Column
 from ..detail_pane import DetailPane
 from ..lines import KeyBar, Lines
-from ..live_table import Column, LiveTable
+from ..live_table import LiveTable
 from ..model import Change, NetworkModel
 from ..status_bar import StatusBar
 from ..text import wrap

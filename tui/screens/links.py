@@ -9,8 +9,8 @@ from textual.binding import Binding, BindingType
 from lifeline.i18n import _
 
 from ..cells import Line, Row
+from ..columns import Column, title_width
 from ..details import detail_of
-from ..live_table import Column, title_width
 from ..model import Change, NetworkModel
 from ..orders import Order
 from ..rows import group_row, link_row, was

@@ -10,13 +10,14 @@ from textual.widgets import Input
 from lifeline.i18n import _
 
 from ..cells import Line, Row
+from ..columns import Column
 from ..details import event_detail
-from ..live_table import Column, LiveTable
+from ..live_table import LiveTable
 from ..model import Change, NetworkModel, severity_rank
 from ..rows import event_row
 from ..words import SEVERITY, word
 from .base import THREE_PANES, ListScreen
-from .overview import event_columns
+from .overview import event_columns, forget_before
 
 LEVELS = ("", "warning", "minor", "major", "critical")
 """The least severities to choose from; the first shows everything."""
@@ -59,6 +60,12 @@ class LogScreen(ListScreen):
         if not self.table.anchored:
             notes.append(_("not following; End follows again"))
         return notes
+
+    def tick(self) -> None:
+        """Let go of what the model has let go of."""
+        super().tick()
+        if self.model.events:
+            forget_before(self.table, self.model.events[0]["cursor"])
 
     def on_live_table_chosen(self) -> None:
         """Show the detail, and whether the list still follows."""

@@ -11,9 +11,10 @@ from textual.binding import BindingType
 from lifeline.i18n import _
 
 from ..cells import Line, Row
+from ..columns import Column, title_width
 from ..details import detail_of
 from ..lines import Lines, Piece
-from ..live_table import Column, LiveTable, title_width
+from ..live_table import LiveTable
 from ..model import Change, NetworkModel, health_rank
 from ..rows import district_of, event_row, site_row, was
 from ..words import EVENT_KIND, HEALTH, MEDIA, SEVERITY, SITE_KIND, TRAFFIC, age
@@ -32,6 +33,13 @@ def event_columns() -> list[Column]:
         Column(_("Severity"), title_width(_("Severity"), (SEVERITY["critical"], SEVERITY["cleared"])), drop=1),
         Column(_("What happened"), 50, least=20, grow=1, most=400),
     ]
+
+
+def forget_before(table: LiveTable, cursor: int) -> None:
+    """Drop events before a cursor: a list that only grows would fill the memory in days."""
+    for key in table.keys:
+        if int(key) < cursor:
+            table.drop(key)
 
 
 class OverviewScreen(ListScreen):
@@ -91,6 +99,8 @@ class OverviewScreen(ListScreen):
     def tick(self) -> None:
         """Bring ages up to date, and the districts."""
         super().tick()
+        if len(self.model.events) > RECENT:
+            forget_before(self.query_one("#recent", LiveTable), self.model.events[-RECENT]["cursor"])
         self.renew_districts()
 
     def renew_districts(self) -> None:

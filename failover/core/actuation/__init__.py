@@ -1,0 +1,72 @@
+"""Changing a router's configuration, as a transaction: read, compare, write, verify, restore on failure. Sans-IO."""
+
+from .configuration import ConfigurationError
+from .dialects import DIALECTS, Dialect, Guard, Step
+from .outcomes import (
+    Confirm,
+    Done,
+    Effect,
+    Failed,
+    Finish,
+    GuardRefused,
+    Lost,
+    Outcome,
+    Passed,
+    Probe,
+    Read,
+    Record,
+    Rejected,
+    Result,
+    Revert,
+    Shown,
+    Unreadable,
+    Wait,
+    Waited,
+    Write,
+)
+from .redaction import redact
+from .settings import Goal, OspfCost, Setting, StaticRoute
+from .tables import GUARDED, PLAIN, RESULTS, Input, State
+from .transaction import GuardPolicy, IllegalOutcomeError, Policy, Transaction
+
+__all__ = [
+    "DIALECTS",
+    "GUARDED",
+    "PLAIN",
+    "RESULTS",
+    "ConfigurationError",
+    "Confirm",
+    "Dialect",
+    "Done",
+    "Effect",
+    "Failed",
+    "Finish",
+    "Goal",
+    "Guard",
+    "GuardPolicy",
+    "GuardRefused",
+    "IllegalOutcomeError",
+    "Input",
+    "Lost",
+    "OspfCost",
+    "Outcome",
+    "Passed",
+    "Policy",
+    "Probe",
+    "Read",
+    "Record",
+    "Rejected",
+    "Result",
+    "Revert",
+    "Setting",
+    "Shown",
+    "State",
+    "StaticRoute",
+    "Step",
+    "Transaction",
+    "Unreadable",
+    "Wait",
+    "Waited",
+    "Write",
+    "redact",
+]

@@ -1,0 +1,82 @@
+"""What is told of a divided link: what each class has, uses, and lost; and the condition when it is not divided."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
+
+from .conditions import Judgement, Key
+from .shaping import OTHERS, HtbClass, LinkTraffic, Tree
+
+NOT_DIVIDED = "not-divided"
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What has gone through a queue and what stands in it."""
+
+    sent_bytes: int = 0
+    sent_packets: int = 0
+    dropped: int = 0
+    backlog_bytes: int = 0
+    backlog_packets: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The counters of an interface's leaves, by minor class number, at a time (monotonic seconds)."""
+
+    at: float
+    counters: Mapping[int, Counters]
+
+
+def class_bodies(tree: Tree, link: str, before: Sample | None, now: Sample) -> list[dict[str, Any]]:
+    """Return what is told of each class of a link, the built-in `control` first.
+
+    Args:
+        tree: what stands on the interface.
+        link: the link.
+        before: the sample before; without one, or after the queues were put there anew, rates are unknown (None).
+        now: the present sample.
+    """
+    return [_class_body(leaf, before, now) for leaf in tree.leaves if leaf.link == link and leaf.minor in now.counters]
+
+
+def _class_body(leaf: HtbClass, before: Sample | None, now: Sample) -> dict[str, Any]:
+    counters = now.counters[leaf.minor]
+    earlier = before.counters.get(leaf.minor) if before else None
+    kbps = None
+    if before and earlier and now.at > before.at and counters.sent_bytes >= earlier.sent_bytes:
+        kbps = round((counters.sent_bytes - earlier.sent_bytes) * 8 / 1000 / (now.at - before.at), 1)
+    return {
+        "class": leaf.traffic_class,
+        "guaranteed_kbps": leaf.rate_bps // 1000,
+        "ceiling_kbps": leaf.ceiling_bps // 1000,
+        "kbps": kbps,
+        "sent_bytes": counters.sent_bytes,
+        "sent_packets": counters.sent_packets,
+        "dropped": counters.dropped,
+        "backlog_bytes": counters.backlog_bytes,
+        "backlog_packets": counters.backlog_packets,
+    }
+
+
+def judge(site: str, links: Sequence[LinkTraffic], trouble: str) -> Judgement:
+    """Judge whether the links over an interface are divided as planned; `trouble` is empty when they are."""
+    judged: Judgement = {}
+    for link in links:
+        if link.link == OTHERS:
+            continue
+        key: Key = (f"link:{link.link}", NOT_DIVIDED)
+        judged[key] = _not_divided(key, site, link.link, trouble) if trouble else None
+    return judged
+
+
+def _not_divided(key: Key, site: str, link: str, trouble: str) -> Condition:
+    subject, name = key
+    text = f"{site} does not divide {link} among the traffic classes: {trouble}"
+    cause = ProbableCause.CONFIGURATION_OR_CUSTOMIZATION_ERROR
+    return Condition(subject, name, PerceivedSeverity.MINOR, EventType.QUALITY_OF_SERVICE, cause, text, {"site": site})
