@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Final
 
-from .core import bfd, poll, protection
+from .core import actuation, bfd, poll, protection
 from .core.packet import Diagnostic, State
 
 Edges = Iterable[tuple[str, str, str]]
@@ -120,6 +120,20 @@ def protection_diagram(transitions: protection.Transitions) -> str:
     return _diagram(edges, start)
 
 
+def actuation_table(transitions: actuation.Transitions) -> str:
+    """Return a table of a router's change as Markdown: per state, what leads where."""
+    rows: dict[actuation.State, list[str]] = {}
+    for (before, what), after in transitions.items():
+        rows.setdefault(before, []).append(f"{what.value}: **{after.value}**")
+    return _table(["State", "What comes leads to"], [[f"**{s.value}**", "; ".join(cells)] for s, cells in rows.items()])
+
+
+def actuation_diagram(transitions: actuation.Transitions) -> str:
+    """Return a table of a router's change as a Mermaid diagram."""
+    edges = [(before.value, after.value, what.value) for (before, what), after in transitions.items()]
+    return _diagram(edges, [actuation.State.READING.value])
+
+
 def _moved(before: Enum, after: Enum) -> str:
     return "." if after is before else str(after.value)
 
@@ -154,8 +168,11 @@ SECTIONS: Final[Mapping[str, Callable[[], str]]] = {
     "revertive-diagram": lambda: protection_diagram(protection.REVERTIVE),
     "non-revertive-table": lambda: protection_table(protection.NON_REVERTIVE),
     "non-revertive-diagram": lambda: protection_diagram(protection.NON_REVERTIVE),
+    "actuation-plain-diagram": lambda: actuation_diagram(actuation.PLAIN),
+    "actuation-plain-table": lambda: actuation_table(actuation.PLAIN),
+    "actuation-guarded-table": lambda: actuation_table(actuation.GUARDED),
 }
-PAGES: Final = ("bfd.md", "protection.md")
+PAGES: Final = ("bfd.md", "protection.md", "actuators.md")
 
 _SECTION: Final = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

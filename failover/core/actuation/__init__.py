@@ -26,7 +26,7 @@ from .outcomes import (
 )
 from .redaction import redact
 from .settings import Goal, OspfCost, Setting, StaticRoute
-from .tables import GUARDED, PLAIN, RESULTS, Input, State
+from .tables import GUARDED, PLAIN, RESULTS, Input, State, Transitions
 from .transaction import GuardPolicy, IllegalOutcomeError, Policy, Transaction
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "StaticRoute",
     "Step",
     "Transaction",
+    "Transitions",
     "Unreadable",
     "Wait",
     "Waited",

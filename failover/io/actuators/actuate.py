@@ -33,7 +33,7 @@ from ...core.actuation import (
     Waited,
     Write,
 )
-from .device import Device, DeviceError, LostError, RefusedError, Session, UnreachableError
+from .device import Device, DeviceError, RefusedError, Session
 
 ProbeCheck = Callable[[], Awaitable[str | None]]
 """Asks whether a change does what it is for; returns what is wrong, or None."""
@@ -120,17 +120,17 @@ class _Line:
             case Read(commands):
                 try:
                     return Shown(self._open().read(commands))
-                except DeviceError as error:
+                except Exception as error:  # noqa: BLE001 - whatever broke, the transaction must go on to its end
                     self.hang_up()
-                    return Unreadable(str(error))
+                    return Unreadable(_told(error))
             case Write(script) | Confirm(script) | Revert(script):
                 try:
                     self._open().run(script)
                 except RefusedError as error:
                     return GuardRefused(str(error)) if error.step.arms else Rejected(str(error))
-                except (LostError, UnreachableError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever broke, how the device stands must be found out
                     self.hang_up()
-                    return Lost(str(error))
+                    return Lost(_told(error))
                 return Done()
             case _:
                 raise AssertionError(effect)
@@ -144,6 +144,10 @@ class _Line:
         if self._session is None:
             self._session = self._device.open()
         return self._session
+
+
+def _told(error: Exception) -> str:
+    return str(error) if isinstance(error, DeviceError) else f"{type(error).__name__}: {error}"
 
 
 async def _ask(probe: ProbeCheck | None) -> Outcome:

@@ -59,7 +59,7 @@ class SshDevice:
     """Off, anybody on the way can pass himself off as the device and hear the password."""
     timeouts: Timeouts = field(default_factory=Timeouts)
     transcripts: Path | None = None
-    """Folder of the last session's transcript, redacted; None keeps none."""
+    """Folder of the device's transcript, redacted; None keeps none."""
 
     def open(self) -> Session:
         """Log in.
