@@ -35,7 +35,7 @@ class Role(StrEnum):
     """What a token's bearer may do; each of the first three may also do what those before it may."""
 
     VIEWER = "viewer"  # read everything
-    OPERATOR = "operator"  # acknowledge alarms
+    OPERATOR = "operator"  # acknowledge alarms, command protection groups
     ADMINISTRATOR = "administrator"
     AGENT = "agent"  # deliver events of the site that the token is named after, and nothing else
 
