@@ -17,6 +17,9 @@ PREFIX: Final = "protection."
 COMMANDS: Final = frozenset(PREFIX + command for command in PROTECTION_COMMANDS)
 _CENTRES: Final = frozenset({SiteKind.CORE_ROOM_WIRED, SiteKind.CORE_ROOM_800M, SiteKind.COMMAND_CENTRE})
 
+_HOLDING: Final = frozenset({"lockout", "freeze"})
+"""Commands under which traffic stays on a path even when it fails."""
+
 End = Mapping[str, Any]
 """One end's word on a group, as the fast path reports it."""
 
@@ -48,7 +51,8 @@ def choose_end(
     """Return the end at which a command acts.
 
     What the operator says; for Clear the end where something stands that it can clear; else the station's end, the
-    nearest to what is at stake, or the centre's while the station cannot be reached.
+    nearest to what is at stake, or the other while that cannot be reached. What keeps traffic where it is (`_HOLDING`)
+    goes to the centre's end first: a station held on a path that is then cut would be out of reach of the Clear.
 
     Args:
         inventory: what exists.
@@ -71,11 +75,13 @@ def choose_end(
     elif command == "clear" and (held := [site for site in sites if clearable(ends.get(site, {}))]):
         place = Place(held[0], "where the command stands")
     else:
-        place = Place(sites[0], "the station's end")
-        if not reached(sites[0]) and reached(sites[1]):
-            place = Place(sites[1], f"because the agent of {sites[0]} is not connected")
-        elif not reached(sites[0]):
-            raise UnreachableError(f"neither the agent of {sites[0]} nor that of {sites[1]} is connected")
+        holding = command in _HOLDING
+        first, second = reversed(sites) if holding else sites
+        place = Place(first, "the centre's end, which no cut puts out of reach" if holding else "the station's end")
+        if not reached(first) and reached(second):
+            place = Place(second, f"because the agent of {first} is not connected")
+        elif not reached(first):
+            raise UnreachableError(f"neither the agent of {first} nor that of {second} is connected")
     if not reached(place.site):
         raise UnreachableError(f"the agent of {place.site} is not connected ({place.why})")
     return place

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from hubworld import World
-from test_protection_commands import agent, heard, keep_silent, obey, refuse
+from test_hub_protection import agent, heard, keep_silent, obey, refuse
 
 from noc import commands
 from noc.cli.main import main

@@ -345,3 +345,12 @@ async def test_a_command_that_is_not_in_force_long_after_is_closed() -> None:
     assert (subject, body["phase"]) == (GROUP, "refused")
     assert "it is not in force" in body["detail"]
     assert not list(settling.by_evidence([replace(command, phase="done")], lambda _group, _site: told, late_ns))
+
+
+@pytest.mark.parametrize("command", ["lockout", "freeze"])
+async def test_what_holds_traffic_goes_to_the_centre_where_a_cut_leaves_it_in_reach(
+    hub: World, client: HubClient, command: str
+) -> None:
+    async with agent(hub) as station, agent(hub, node=CORE) as core:
+        await client.command(f"protection.{command}", GROUP, dry_run=True)
+    assert ([order.command for order in core.orders], station.orders) == ([command], [])
