@@ -28,7 +28,7 @@ demo: setup ## Deploy the lab, run the daemons, open the terminal interface (HEA
 	@$(BIN)/lifeline demo $(if $(HEADLESS),--headless)
 
 test: setup lint ## Run all checks and tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -1,6 +1,24 @@
-"""What all tests share: properties have no deadline, because the machine is shared and timing is measured in bench/."""
+"""What all tests share.
 
+Properties have no deadline, because the machine is shared and timing is measured in bench/. Run in several processes
+(`make test`), everything that builds networks stays in one of them, one test after the other: their cuts and kills
+would disturb each other.
+"""
+
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("lifeline", deadline=None, print_blob=True)
 settings.load_profile("lifeline")
+
+LAB = Path(__file__).parent / "lab"
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the lab's tests in one process."""
+    for item in items:
+        if item.path.is_relative_to(LAB):
+            item.add_marker(pytest.mark.xdist_group("lab"))
