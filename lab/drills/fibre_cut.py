@@ -18,8 +18,8 @@ from lifeline.model.records import Json
 from noc.client import HubUnreachableError
 
 from ..driver import LabError
-from ..probe import INTERVAL_MS, Flow, ProbeError, ProbeLog, Probes, Traffic
-from .judge import NS_PER_MS, Story, Targets, rate, shortcomings, timeline
+from ..probe import Flow, ProbeError, ProbeLog, Probes, Traffic
+from .judge import NS_PER_MS, Story, Targets, date, rate, shortcomings, timeline
 from .record import DrillReport, Target, Verdict
 from .steady import unsteady_reasons
 from .watch import Hub, Watch
@@ -150,11 +150,7 @@ class FibreCut:
         assert story.repair_ns is not None
         window = (story.cut_ns, story.repair_ns)
         first_lost_ns = {direction: log.first_lost_ns(window) for direction, log in self.logs.items()}
-        # The command takes milliseconds; the last probe that came through dates its effect to one.
-        spacing_ns = INTERVAL_MS * NS_PER_MS
-        held_ns = fault.took_hold_ns + 2 * spacing_ns
-        effects_ns = [ns - spacing_ns for ns in first_lost_ns.values() if ns is not None and ns <= held_ns]
-        dated = replace(story, cut_ns=max(story.cut_ns, min(effects_ns, default=story.cut_ns)))
+        dated = date(story, first_lost_ns.values(), fault.took_hold_ns)
         tasks = rate(dated, self.targets)
         instants = {"took_hold": fault.took_hold_ns, "took_effect": dated.cut_ns}
         instants |= {f"first_lost_{direction}": ns for direction, ns in first_lost_ns.items()}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lifeline.model.records import Json
 
-from ..probe import Traffic
+from ..probe import INTERVAL_MS, Traffic
 from .record import Moment, Target, Task
 
 NS_PER_MS = 1_000_000
@@ -103,6 +103,24 @@ class Story:
     def _selections(self, selector: str) -> Iterable[Sighting]:
         group = f"group:{self.target.group}"
         return (s for s in self.sightings if s.concerns("protection", group) and s.body["selector"] == selector)
+
+
+def date(story: Story, first_lost_ns: Iterable[int | None], took_hold_ns: int) -> Story:
+    """Return the story with the moment at which the cut took effect.
+
+    The command that cuts takes milliseconds; the last probe that came through dates its effect to one. An end that
+    loses its carrier may have noticed within that one: then it dates the cut, for nothing is noticed before it happens.
+
+    Args:
+        story: dated by the moment before the command.
+        first_lost_ns: by direction, when the first lost probe was sent; None where none was lost.
+        took_hold_ns: when the fault was seen to hold; what was lost well after that dates nothing.
+    """
+    spacing_ns = INTERVAL_MS * NS_PER_MS
+    shown_ns = [ns - spacing_ns for ns in first_lost_ns if ns is not None and ns <= took_hold_ns + 2 * spacing_ns]
+    noticed_ns = [sighting.happened_ns for sighting in story.detected().values()]
+    effect_ns = max(story.cut_ns, min(shown_ns, default=story.cut_ns))
+    return replace(story, cut_ns=min([effect_ns, *noticed_ns]))
 
 
 def _first_by_site(sightings: Iterable[Sighting]) -> dict[str, Sighting]:
