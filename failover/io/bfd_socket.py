@@ -14,22 +14,21 @@ from typing import NamedTuple
 
 from lifeline import clock
 
+from .kernel_time import SO_TIMESTAMPNS, TIMESPEC, KernelClock
+
 BFD_PORT = 3784
 FIRST_SOURCE_PORT, LAST_SOURCE_PORT = 49152, 65535  # RFC 5881 4
 TTL = 255  # RFC 5881 5: sent with 255 and received with 255, so that nobody further away than the link can speak
 _CS6 = 0xC0  # network control
 
 # Linux numbers that the socket module does not name.
-_SO_TIMESTAMPNS = 35
 _IP_RECVTTL = 12
 _SO_PRIORITY = 12
 _PRIORITY_CONTROL = 7  # TC_PRIO_CONTROL, the last one that an unprivileged process may ask for is 6
-_TIMESPEC = struct.Struct("@qq")
 _INT = struct.Struct("@i")
-_ANCILLARY = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(_INT.size)
+_ANCILLARY = socket.CMSG_SPACE(TIMESPEC.size) + socket.CMSG_SPACE(_INT.size)
 _PACKET_MAX = 128
 _DRAIN_MAX = 256
-_STALE_STAMP_NS = 10_000_000_000
 
 
 class Datagram(NamedTuple):
@@ -64,11 +63,12 @@ class Receiver:
             OSError: no such interface, or the port is taken by another BFD daemon.
         """
         self._socket = _open(version, interface)
+        self._clock = KernelClock()
         self._level, self._kind = (
             (socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT) if version == 6 else (socket.IPPROTO_IP, socket.IP_TTL)
         )
         try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self._socket.setsockopt(self._level, socket.IPV6_RECVHOPLIMIT if version == 6 else _IP_RECVTTL, 1)
             self._socket.bind(("::" if version == 6 else "0.0.0.0", BFD_PORT))  # noqa: S104 - bound to one interface
         except OSError:
@@ -85,6 +85,7 @@ class Receiver:
         Raises:
             OSError: the interface is gone.
         """
+        self._clock.read()
         receive = self._socket.recvmsg
         for _ in range(_DRAIN_MAX):
             try:
@@ -95,18 +96,15 @@ class Receiver:
             yield Datagram(payload, source[0].partition("%")[0], ttl, received_at)
 
     def _read(self, ancillary: list[tuple[int, int, bytes]]) -> tuple[int, float]:
-        """Return TTL and receive time; the kernel stamps wall time, whose age carries it over to monotonic time."""
-        ttl, age_ns = 0, 0
-        now_ns = clock.monotonic_ns()
+        """Return TTL and receive time: the kernel's, or ours where the wall clock jumped; never later than now."""
+        ttl, received_at = 0, None
         for level, kind, data in ancillary:
             if level == self._level and kind == self._kind:
                 (ttl,) = _INT.unpack_from(data)
-            elif kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
-                seconds, nanoseconds = _TIMESPEC.unpack_from(data)
-                age_ns = clock.wall_ns() - seconds * 1_000_000_000 - nanoseconds
-        if not 0 <= age_ns < _STALE_STAMP_NS:  # the wall clock jumped in between
-            age_ns = 0
-        return ttl, (now_ns - age_ns) / 1e9
+            elif kind == SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
+                received_at = self._clock.monotonic_s(data)
+        now = clock.monotonic_s()
+        return ttl, now if received_at is None else min(received_at, now)
 
     def close(self) -> None:
         """Release the port."""

@@ -15,24 +15,22 @@ from typing import NamedTuple
 
 from lifeline import clock
 
+from .kernel_time import SO_TIMESTAMPNS, KernelClock
+
 TTL = 255  # RFC 5082: sent and received with 255, so that nobody further away than the link can speak
 _CS6 = 0xC0  # the class of BFD: what is measured is the path, not how full it is with images
 
 # Linux numbers that the socket module does not name.
 _SO_PRIORITY, _PRIORITY_INTERACTIVE = 12, 6  # the last one that an unprivileged process may ask for
-_SO_TIMESTAMPNS, _SO_TIMESTAMPING = 35, 37
+_SO_TIMESTAMPING = 37
 _TX_SOFTWARE, _SOFTWARE = 1 << 1, 1 << 4  # SOF_TIMESTAMPING_*
 _IP_PKTINFO, _IP_RECVTTL = 8, 12
 _MSG_ERRQUEUE = 0x2000
 
 _INT = struct.Struct("@i")
-_TIMESPEC = struct.Struct("@qq")
 _ANCILLARY = 512
 _PACKET_MAX = 1500
 _DRAIN_MAX = 64
-_STALE_NS = 10_000_000_000
-_EARLY_NS = 100_000_000
-_PRECISE_NS = 20_000
 
 
 class LinkDatagram(NamedTuple):
@@ -75,13 +73,13 @@ class LinkSocket:
             OSError: no such interface or address, or the port is taken or needs CAP_NET_BIND_SERVICE.
         """
         self._version, self._index = version, index
-        self._clock_offset_ns = 0
+        self._clock = KernelClock()
         family = socket.AF_INET6 if version == 6 else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK)
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_PRIORITY, _PRIORITY_INTERACTIVE)
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             self._set_ip_options()
             self.transmit_times = transmit_times and self._ask_for_transmit_times()
             self._socket.bind((local, port, 0, index) if version == 6 else (local, port))
@@ -136,7 +134,7 @@ class LinkSocket:
         Raises:
             OSError: the interface is gone.
         """
-        self._read_clocks()
+        self._clock.read()
         receive = self._socket.recvmsg
         for _ in range(_DRAIN_MAX):
             try:
@@ -150,8 +148,8 @@ class LinkSocket:
                     (ttl,) = _INT.unpack_from(data)
                 elif level == self._level and kind == self._interface_kind:
                     (interface,) = _INT.unpack_from(data, self._interface_at)
-                elif level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPNS:
-                    received_at = self._monotonic(data)
+                elif level == socket.SOL_SOCKET and kind == SO_TIMESTAMPNS:
+                    received_at = self._clock.monotonic_s(data)
             address = source[0].partition("%")[0] if self._version == 6 else source[0]
             yield LinkDatagram(payload, address, source[1], ttl, interface, received_at or clock.monotonic_s())
 
@@ -161,27 +159,12 @@ class LinkSocket:
             frame, ancillary, _flags, _source = self._socket.recvmsg(_PACKET_MAX, _ANCILLARY, _MSG_ERRQUEUE)
         except OSError:  # nothing there, or news of an error, which the next probe meets by itself
             return None
-        self._read_clocks()
+        self._clock.read()
         for level, kind, data in ancillary:
             if level == socket.SOL_SOCKET and kind == _SO_TIMESTAMPING:
-                at = self._monotonic(data)
+                at = self._clock.monotonic_s(data)
                 return None if at is None else (frame[-length:], at)
         return None
-
-    def _read_clocks(self) -> None:
-        """Learn how far the clocks are apart; again if we were interrupted between one reading and the other."""
-        for _ in range(3):
-            before_ns, wall_ns, after_ns = clock.monotonic_ns(), clock.wall_ns(), clock.monotonic_ns()
-            self._clock_offset_ns = (before_ns + after_ns) // 2 - wall_ns
-            if after_ns - before_ns < _PRECISE_NS:
-                return
-
-    def _monotonic(self, timespec: bytes) -> float | None:
-        """Return a wall time of the kernel on the monotonic clock; None when the wall clock jumped in between."""
-        seconds, nanoseconds = _TIMESPEC.unpack_from(timespec)
-        at_ns = seconds * 1_000_000_000 + nanoseconds + self._clock_offset_ns
-        age_ns = clock.monotonic_ns() - at_ns
-        return at_ns / 1e9 if -_EARLY_NS < age_ns < _STALE_NS else None
 
     def close(self) -> None:
         """Release the port."""
