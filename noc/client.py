@@ -297,7 +297,7 @@ class HubClient:
         return self._http
 
     def _context(self) -> ssl.SSLContext:
-        from lifeline.runtime.uplink import pinned_context
+        from lifeline.runtime.tls import pinned_context
 
         try:
             return pinned_context(self._ca)

@@ -13,15 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Final
 
-from lifeline.i18n import _
+from lifeline.i18n import N_, _
 
 from .words import BFD_DIAGNOSTIC, PROTECTION_STATE
-
-
-def N_(message: str) -> str:  # noqa: N802 - gettext's own name for "translated later"
-    """Mark a text for the catalogue without translating it now."""
-    return message
-
 
 WHY: Final[Sequence[str]] = (
     N_("Just started: staying on {on} until both paths are known."),

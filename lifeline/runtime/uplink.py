@@ -31,6 +31,7 @@ from ..model.records import Event, Json
 from . import wire
 from .logging import EdgeLog
 from .outbox import Outbox, OutboxFullError
+from .tls import pinned_context
 
 WINDOW = 4096
 """Events sent and not yet acknowledged; at a round trip of 540 ms that is 7,500 events a second."""
@@ -400,22 +401,6 @@ class _Session:
             if quiet_s >= wire.SILENCE_S:
                 raise TimeoutError(f"nothing heard for {quiet_s:.1f} s")
             await asyncio.sleep(wire.SILENCE_S - quiet_s)
-
-
-def pinned_context(ca: Path | str | None) -> ssl.SSLContext:
-    """Return a TLS 1.3 client context that trusts the certificates in `ca` and no others (None: the system's).
-
-    Raises:
-        OSError: the file cannot be read or holds no certificate.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3  # both ends are ours, and it saves a round trip
-    if ca is None:
-        context.load_default_certs()
-    else:
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # a hub's own certificate may be pinned, not its issuer
-        context.load_verify_locations(ca)
-    return context
 
 
 async def _refuse_command(command: wire.Command) -> wire.CommandResult:

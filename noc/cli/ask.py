@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import click
 from lifeline.i18n import _, language
 from noc.client import HubClient
 
-from .output import ExitCode, Styled
+from .output import ExitCode, Styled, emit_table
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -81,3 +81,19 @@ def age_text(seconds: float) -> str:
         if seconds >= 2 * length_s:
             return f"{seconds / length_s:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+def emit_alarms(alarms: Iterable[View], now_ns: int) -> None:
+    """Write active alarms as a table.
+
+    Args:
+        alarms: their views.
+        now_ns: the hub's wall time, from which ages count.
+    """
+    emit_table(
+        [_("Alarm"), _("Severity"), _("For"), _("Text")],
+        [
+            [it["id"], styled(it["perceived_severity"]), age_text((now_ns - it["raised_at_ns"]) / 1e9), it["text"]]
+            for it in alarms
+        ],
+    )

@@ -7,7 +7,7 @@ import click
 from lifeline.i18n import _
 from noc.client import HubClient
 
-from .ask import View, age_text, ask, clock_text, health, hub_option, name_of, styled
+from .ask import View, ask, clock_text, emit_alarms, health, hub_option, name_of, styled
 from .output import emit, emit_json, emit_table, json_option
 
 
@@ -68,14 +68,7 @@ def show(identifier: str, hub: str | None, as_json: bool) -> None:
         )
     if alarms:
         emit("")
-        now_ns = state["generated_at_ns"]
-        emit_table(
-            [_("Alarm"), _("Severity"), _("For"), _("Text")],
-            [
-                [it["id"], styled(it["perceived_severity"]), age_text((now_ns - it["raised_at_ns"]) / 1e9), it["text"]]
-                for it in alarms
-            ],
-        )
+        emit_alarms(alarms, state["generated_at_ns"])
 
 
 def _far_end(link: View, site_id: str) -> str:

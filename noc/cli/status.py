@@ -9,7 +9,7 @@ import click
 from lifeline.i18n import _, ngettext
 from noc.client import HubClient, StreamMessage
 
-from .ask import EXIT_OF_HEALTH, View, age_text, ask, clock_text, health, hub_option, name_of, styled
+from .ask import EXIT_OF_HEALTH, View, ask, clock_text, emit_alarms, health, hub_option, name_of, styled
 from .event import told
 from .output import ExitCode, emit, emit_json, emit_table, json_option, narrate
 
@@ -54,14 +54,7 @@ def _show(state: View) -> None:
         )
     if state["alarms"]:
         emit("\n" + _("Active alarms"))
-        now_ns = state["generated_at_ns"]
-        emit_table(
-            [_("Alarm"), _("Severity"), _("For"), _("Text")],
-            [
-                [it["id"], styled(it["perceived_severity"]), age_text((now_ns - it["raised_at_ns"]) / 1e9), it["text"]]
-                for it in state["alarms"]
-            ],
-        )
+        emit_alarms(state["alarms"], state["generated_at_ns"])
 
 
 def why_of(group: View) -> str:

@@ -26,7 +26,7 @@ from lifeline.model.records import (
     StoredEvent,
 )
 from lifeline.runtime import wire
-from lifeline.runtime.uplink import pinned_context
+from lifeline.runtime.tls import pinned_context
 from noc.listen import Listener
 from noc.serve import serve
 from noc.tls import ensure_certificate
