@@ -18,7 +18,7 @@ from lifeline.clock import monotonic_s
 from . import clone_figures, drill_figures, inventory_figures, kill_figures, peer_figures
 from .figures import Figure
 
-BUDGET_S = 580.0
+BUDGET_S = 540.0
 DRILLS_PER_MODE = 20
 
 
