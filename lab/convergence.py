@@ -13,6 +13,8 @@ from lifeline.i18n import _
 
 CONVERGE_WITHIN_S = 60.0
 _LOOK_EVERY_S = 0.1
+_STEADY_LOOKS = 5
+"""While adjacencies still come up, zebra takes routes out of the kernel for a moment as it replaces their next hops."""
 
 
 def wait_until(holds: Callable[[], bool], within_s: float) -> bool:
@@ -49,17 +51,20 @@ def unreachable(pins: Mapping[str, Path]) -> dict[str, list[str]]:
 
 
 def await_convergence(pins: Mapping[str, Path], within_s: float = CONVERGE_WITHIN_S) -> None:
-    """Wait until every node has a route to every other's addresses.
+    """Wait until every node has a route to every other's addresses, and keeps it.
 
     Raises:
         TimeoutError: it names who has no route where.
     """
     missing: dict[str, list[str]] = {}
+    steady = 0
 
     def converged() -> bool:
+        nonlocal steady
         missing.clear()
         missing.update(unreachable(pins))
-        return not missing
+        steady = 0 if missing else steady + 1
+        return steady == _STEADY_LOOKS
 
     if not wait_until(converged, within_s):
         listed = "; ".join(f"{node}: {', '.join(addresses)}" for node, addresses in missing.items())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.convergence import wait_until
 from lab.driver import LabError
 from lab.drivers.processes import processes_in
 from lab.lab import DEFAULT_INVENTORY, DEFAULT_TOPOLOGY, Lab
@@ -125,13 +126,17 @@ def test_every_node_reaches_every_other(lab: Lab) -> None:
         for node in lab.topology.nodes
     }
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    asked = {
-        (node, other): lab.popen(node, ["ping", "-n", "-c", "1", "-W", "3", address], **quiet)
-        for node in loopbacks
-        for other, address in loopbacks.items()
-        if other != node
-    }
-    assert [pair for pair, process in asked.items() if process.wait()] == []
+    unanswered = [(node, other) for node in loopbacks for other in loopbacks if other != node]
+
+    def all_answered() -> bool:
+        asked = {
+            (node, other): lab.popen(node, ["ping", "-n", "-c", "1", "-W", "3", loopbacks[other]], **quiet)
+            for node, other in unanswered
+        }
+        unanswered[:] = [pair for pair, process in asked.items() if process.wait()]
+        return not unanswered
+
+    assert wait_until(all_answered, within_s=20), unanswered
 
 
 def test_satellite_takes_270_ms_each_way_and_keeps_order(lab: Lab) -> None:
