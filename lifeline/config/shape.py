@@ -31,7 +31,7 @@ def adapter() -> TypeAdapter[Inventory]:
     return TypeAdapter(Inventory)
 
 
-class _SchemaWriter(GenerateJsonSchema):
+class SchemaWriter(GenerateJsonSchema):
     """Writes mappings as closed: pydantic leaves keys that are no identifiers open."""
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
@@ -44,7 +44,7 @@ class _SchemaWriter(GenerateJsonSchema):
 
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of the inventory file."""
-    written = adapter().json_schema(schema_generator=_SchemaWriter)
+    written = adapter().json_schema(schema_generator=SchemaWriter)
     return {"$schema": GenerateJsonSchema.schema_dialect, "title": "lifeline inventory", **written}
 
 
@@ -63,7 +63,7 @@ def validate(data: Any) -> tuple[Inventory, list[Finding]]:
             return adapter().validate_json(json.dumps(data), strict=True), findings
         except ValidationError as error:
             errors = error.errors(include_url=False)
-        findings = findings or _tell(errors)
+        findings = findings or tell(errors, Inventory)
         data = _without(data, [error["loc"] for error in errors])
 
 
@@ -80,21 +80,21 @@ def _without(data: Any, locations: Iterable[tuple[str | int, ...]]) -> dict[str,
     return {**sound, "lifeline": 1}
 
 
-def _tell(errors: Iterable[ErrorDetails]) -> list[Finding]:
-    """Turn pydantic's errors into findings; a key that is missing because it was misspelt is told once."""
+def tell(errors: Iterable[ErrorDetails], model: type) -> list[Finding]:
+    """Turn pydantic's errors on a model into findings; a key that is missing because it was misspelt is told once."""
     findings: list[Finding] = []
     missing: list[KeyPath] = []
     misspelt: set[KeyPath] = set()
     for error in errors:
         path = error["loc"]
         if error["type"] == "unexpected_keyword_argument":
-            finding, meant = _unknown_key(path)
+            finding, meant = _unknown_key(path, model)
             findings.append(finding)
             misspelt.add(meant)
         elif error["type"] == "missing":
             missing.append(path)
         else:
-            findings.append(_wrong_value(path, error))
+            findings.append(_wrong_value(path, error, model))
     return findings + [
         Finding(path[:-1], _("key {key!r} is missing").format(key=path[-1]), at_key=True)
         for path in missing
@@ -102,10 +102,10 @@ def _tell(errors: Iterable[ErrorDetails]) -> list[Finding]:
     ]
 
 
-def _unknown_key(path: KeyPath) -> tuple[Finding, KeyPath]:
+def _unknown_key(path: KeyPath, model: type) -> tuple[Finding, KeyPath]:
     """Tell of an unknown key; return the path that was probably meant beside it."""
     *parent, key = path
-    kind = _type_at(tuple(parent))
+    kind = _type_at(tuple(parent), model)
     valid = [field.name for field in dataclasses.fields(kind)] if dataclasses.is_dataclass(kind) else []
     guess, hint = did_you_mean(str(key), valid, _("valid keys"))
     private = is_private(path)
@@ -115,16 +115,16 @@ def _unknown_key(path: KeyPath) -> tuple[Finding, KeyPath]:
     return finding, (*parent, guess or "")
 
 
-def _wrong_value(path: KeyPath, error: ErrorDetails) -> Finding:
+def _wrong_value(path: KeyPath, error: ErrorDetails, model: type) -> Finding:
     """Tell of a wrong value, or of a mapping's key that is no identifier."""
     at_key = path[-1:] == (_KEY,)
     path = path[:-1] if at_key else path
     private = is_private(path)
     value = error["input"]
     if error["type"] in {"enum", "literal_error"} and isinstance(value, str):
-        _guess, hint = did_you_mean(value, _words_at(path), _("valid values"))
+        _guess, hint = did_you_mean(value, _words_at(path, model), _("valid values"))
         return Finding(path, _("unknown value {value!r}").format(value=value), hint)
-    message, hint = _expectation(path, error), ""
+    message, hint = _expectation(path, error, model), ""
     if error["type"] == "string_type" and isinstance(value, int | float):
         hint = _("put it in quotes")
     elif error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] == ID_PATTERN:
@@ -135,7 +135,7 @@ def _wrong_value(path: KeyPath, error: ErrorDetails) -> Finding:
     return Finding(path, message, hint, at_key=at_key, private=private)
 
 
-def _expectation(path: KeyPath, error: ErrorDetails) -> str:
+def _expectation(path: KeyPath, error: ErrorDetails, model: type) -> str:
     """Return what a value must be, in words."""
     context = error.get("ctx", {})
     match error["type"]:
@@ -154,7 +154,7 @@ def _expectation(path: KeyPath, error: ErrorDetails) -> str:
         case "dict_type" | "dataclass_type":
             return _("must be a mapping")
         case "enum" | "literal_error":
-            return _("must be {words}").format(words=" | ".join(_words_at(path)))
+            return _("must be {words}").format(words=" | ".join(_words_at(path, model)))
         case "greater_than":
             return _("must be more than {n:g}").format(n=context["gt"])
         case "greater_than_equal":
@@ -188,17 +188,17 @@ def _shown(value: Any, *, private: bool) -> str:
             return _("a number") if private else json.dumps(value)
 
 
-def _words_at(path: KeyPath) -> list[str]:
+def _words_at(path: KeyPath, model: type) -> list[str]:
     """Return the words that an enumeration at a path admits."""
-    kind = _type_at(path)
+    kind = _type_at(path, model)
     if typing.get_origin(kind) is Literal:
         return [str(word) for word in typing.get_args(kind)]
     return [str(member.value) for member in kind] if isinstance(kind, type) and issubclass(kind, Enum) else []
 
 
-def _type_at(path: KeyPath) -> Any:
+def _type_at(path: KeyPath, model: type) -> Any:
     """Return the model's type at a path, `| None` taken off; None where the model has nothing there."""
-    kind: Any = Inventory
+    kind: Any = model
     for step in path:
         if dataclasses.is_dataclass(kind):
             kind = typing.get_type_hints(kind).get(str(step))
