@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from ..i18n import _
 from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
+from .power import PowerPlant
 from .traffic import TrafficClass, TrafficProfile
 
 
@@ -145,66 +146,6 @@ class Device:
     """Make and model profile; the kind's default where empty."""
     credential: Id | None = None
     """The credential that opens it."""
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
-class UtilityFeed:
-    """An external supply."""
-
-    rated_kw: Annotated[float, Field(gt=0)]
-    """Real power it may deliver, kW."""
-    substation: str = ""
-    """The substation behind it: feeds from one substation fail together."""
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
-class Generator:
-    """A standby generator set with its own tank."""
-
-    rated_kw: Annotated[float, Field(gt=0)]
-    """Standby rating, kW."""
-    tank_l: Annotated[float, Field(ge=0)]
-    """Tank volume, litres."""
-    usable_fraction: Annotated[float, Field(gt=0, le=1)] = 0.9
-    """Share of the tank above the suction pipe."""
-    burn_l_per_h_full_load: Annotated[float, Field(gt=0)] | None = None
-    """Fuel burnt at full load, litres per hour, from the data sheet."""
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
-class Ups:
-    """A UPS group of equal modules."""
-
-    module_kw: Annotated[float, Field(gt=0)]
-    """Rating of one module, kW."""
-    modules: Annotated[int, Field(ge=1)] = 1
-    """Modules installed."""
-    modules_needed: Annotated[int, Field(ge=1)] = 1
-    """Modules that the design load needs; the others are the redundancy."""
-    battery_kwh: Annotated[float, Field(ge=0)] = 0.0
-    """Energy of the battery when new, kWh."""
-
-    @model_validator(mode="after")
-    def _enough_modules(self) -> Self:
-        if self.modules_needed > self.modules:
-            raise ValueError(_("needs {needed} modules but has {n}").format(needed=self.modules_needed, n=self.modules))
-        return self
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
-class PowerPlant:
-    """A site's power: what feeds it, what bridges, what it must reach alone."""
-
-    target_autonomy_h: Annotated[float, Field(gt=0)]
-    """Hours it must last alone; the plan asks 72 of a wired core room and 8 of an 800 MHz core room."""
-    design_load_kw: Annotated[float, Field(gt=0)]
-    """Load it was designed for, kW."""
-    feeds: dict[Id, UtilityFeed] = Field(default_factory=dict)
-    """External supplies by id."""
-    generators: dict[Id, Generator] = Field(default_factory=dict)
-    """Standby generator sets by id."""
-    ups: dict[Id, Ups] = Field(default_factory=dict)
-    """UPS groups by id."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,8 @@ from lifeline.config import ConfigError, load_inventory
 from lifeline.config.problems import did_you_mean
 from lifeline.config.shape import adapter, json_schema
 from lifeline.i18n import _
-from lifeline.model.inventory import BfdTimers, Inventory, Link, LinkEnd, PowerPlant, Site
+from lifeline.model.inventory import BfdTimers, Inventory, Link, LinkEnd, Site
+from lifeline.model.power import BatteryString, PowerPlant
 
 from .output import ExitCode, VerbError, emit, emit_json, emit_table, json_option
 
@@ -161,13 +162,28 @@ def _site(name: str, site: Site) -> list[_Section]:
 def _power_rows(power: PowerPlant) -> list[Sequence[object]]:
     return [
         *([name, _("utility feed"), it.rated_kw, None] for name, it in power.feeds.items()),
-        *([name, _("generator"), it.rated_kw, f"{it.tank_l:g} l"] for name, it in power.generators.items()),
+        *([name, it.kind, it.rated_kw, _joined(it.inputs)] for name, it in power.switches.items()),
+        *([name, _("tank"), None, f"{it.capacity_l:g} l"] for name, it in power.tanks.items()),
+        *(
+            [name, _("generator"), it.rated_kw, it.tank or f"{it.tank_l:g} l"]
+            for name, it in power.generators.items()
+        ),
         *(
             [name, _("UPS, {needed} of {n} modules needed").format(needed=it.modules_needed, n=it.modules),
-             it.module_kw * it.modules, f"{it.battery_kwh:g} kWh"]
+             it.rated_kw, f"{it.battery_kwh or _stored_kwh(it.strings):g} kWh"]
             for name, it in power.ups.items()
         ),
+        *(
+            [name, _("DC plant, {needed} of {n} modules needed").format(needed=it.rectifiers_needed, n=it.rectifiers),
+             it.rated_kw, f"{_stored_kwh(it.strings):g} kWh"]
+            for name, it in power.dc_plants.items()
+        ),
+        *([name, _("load, priority {n}").format(n=it.priority), it.kw, None] for name, it in power.loads.items()),
     ]  # fmt: skip
+
+
+def _stored_kwh(strings: Mapping[str, BatteryString]) -> float:
+    return sum(it.capacity_kwh * it.count for it in strings.values())
 
 
 def _links(loaded: Inventory) -> _Section:
