@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import socket
 import ssl
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from websockets.asyncio.client import ClientConnection, connect, unix_connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 
 from ..clock import monotonic_s
-from ..model.records import Event, Json
+from ..model.records import Event, Json, Reading
 from . import wire
 from .logging import EdgeLog
 from .outbox import Outbox, OutboxFullError
@@ -40,6 +41,10 @@ OPEN_TIMEOUT_S = 6.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_MAX_S = 5.0
 REFUSED_RETRY_S = 30.0
+READINGS_WAITING = 20_000
+"""Readings that wait for a hub; the oldest give way. At four values a second they bridge an hour."""
+READINGS_S = 0.25
+"""Readings of this long share a message."""
 
 _TCP_THIN_LINEAR_TIMEOUTS = 16  # linux/tcp.h; thin streams retransmit without doubling the wait
 _TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; keeps fresh news from queueing behind a backlog in the kernel
@@ -72,6 +77,8 @@ class UplinkStatus:
     sent_events: int = 0
     acknowledged_events: int = 0
     sent_states: int = 0
+    sent_readings: int = 0
+    dropped_readings: int = 0
 
 
 @dataclass(slots=True)
@@ -133,6 +140,7 @@ class Uplink:
         self._token = token
         self._ca = ca
         self._states: dict[str, Mapping[str, Json]] = {}
+        self._readings: deque[Reading] = deque(maxlen=READINGS_WAITING)
         self._session: _Session | None = None
         self._flushed = asyncio.Event()
         self._acknowledged_up_to = 0
@@ -145,6 +153,17 @@ class Uplink:
         self._states[subject] = body
         if self._session is not None:
             self._session.state_changed(subject)
+
+    def add_readings(self, readings: Iterable[Reading]) -> None:
+        """Tell the hub what was measured, soon: the oldest give way when there are too many, and are counted."""
+        for reading in readings:
+            if reading.value is not None and not math.isfinite(reading.value):
+                self.status.dropped_readings += 1  # no number, and no JSON
+                continue
+            self.status.dropped_readings += len(self._readings) == READINGS_WAITING
+            self._readings.append(reading)
+        if self._session is not None:
+            self._session.readings_waiting()
 
     def notify(self) -> None:
         """Say that the outbox has something new."""
@@ -203,7 +222,9 @@ class Uplink:
             OSError, WebSocketException, ValueError: the connection broke or the hub spoke nonsense.
         """
         connection = await self._open(hub.url)
-        session = _Session(connection, self._outbox, self._states, self.status, self._acknowledged_up_to)
+        session = _Session(
+            connection, self._outbox, self._states, self._readings, self.status, self._acknowledged_up_to
+        )
         session.on_welcome = lambda name: self._welcomed(hub, name)
         session.on_acknowledge = self._acknowledge
         session.on_command = lambda command: self._commands.put_nowait((session, command))
@@ -282,6 +303,7 @@ class _Session:
         connection: _HeardConnection,
         outbox: Outbox,
         states: Mapping[str, Mapping[str, Json]],
+        readings: deque[Reading],
         status: UplinkStatus,
         acknowledged_up_to: int,
     ) -> None:
@@ -291,6 +313,9 @@ class _Session:
         self._connection = connection
         self._outbox = outbox
         self._states = states
+        self._readings = readings
+        self._readings_due = bool(readings)
+        self._readings_timer: asyncio.TimerHandle | None = None
         self._status = status
         self._due_states = dict.fromkeys(states)  # an ordered set
         self._in_flight: deque[int] = deque()
@@ -308,15 +333,25 @@ class _Session:
         self._due_states[subject] = None
         self._wake.set()
 
+    def readings_waiting(self) -> None:
+        if self._readings_timer is None:
+            self._readings_timer = asyncio.get_running_loop().call_later(READINGS_S, self._readings_now)
+
+    def _readings_now(self) -> None:
+        self._readings_timer = None
+        self._readings_due = True
+        self._wake.set()
+
     async def run(self) -> None:
         await _first_of(self._send(), self._receive(), self._pulse(), self._watch())
 
     async def _send(self) -> None:
-        """Send events before states, one message of events at a time, so that a backlog does not starve the states."""
+        """Send events, states and readings by turns, a message of each, so that no backlog starves the others."""
         while True:
             self._wake.clear()
             sent = await self._send_events()
             await self._send_states()
+            sent = await self._send_readings() or sent
             if not sent:
                 await self._wake.wait()
 
@@ -340,6 +375,16 @@ class _Session:
             del self._due_states[subject]
             await self._say(wire.encode(wire.State(subject, self._states[subject])).encode())
             self._status.sent_states += 1
+
+    async def _send_readings(self) -> bool:
+        if not self._readings_due or not self._readings:
+            self._readings_due = False
+            return False
+        count = min(len(self._readings), wire.MAX_READINGS_PER_MESSAGE)
+        batch = tuple(self._readings.popleft() for _ in range(count))
+        await self._say(wire.encode(wire.Readings(batch)).encode())
+        self._status.sent_readings += count
+        return True
 
     async def _say(self, message: bytes) -> None:
         self._sent_s = monotonic_s()

@@ -9,7 +9,8 @@ A connection goes like this.
 4. When the hub has no room it says `full`. The daemon waits, then sends again from its oldest unacknowledged event.
    What was already on its way behind the refused events must not be kept, or a later `ack` would cover the hole:
    `Intake` is that rule.
-5. `state` is ephemeral, the latest per subject wins. `heartbeat` fills silence.
+5. `state` is ephemeral, the latest per subject wins. `readings` are samples: they may be dropped under pressure, and
+   they never hold up events. `heartbeat` fills silence.
 6. The hub may send a `command`; the daemon answers with a `command-result` of the same id. Neither is repeated: a hub
    that has no answer does not know what became of it, and says so.
 
@@ -20,18 +21,20 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-from ..model.records import Event, Json
+from ..model.records import Event, Json, Quality, Reading
 
 PROTOCOL_VERSION = 1
 INGEST_PATH = "/api/v1/ingest"
 MAX_EVENTS_PER_MESSAGE = 256
 MAX_EVENT_BYTES = 256 * 1024
 """The outbox takes no larger event, so that every event fits a message."""
+MAX_READINGS_PER_MESSAGE = 1000
 MAX_MESSAGE_BYTES = 1024 * 1024
 HEARTBEAT_S = 1.0
 """A daemon with nothing else to say says `heartbeat` this often."""
@@ -64,6 +67,16 @@ class State:
 
     subject: str
     body: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """Samples in the order of their observation, at most `MAX_READINGS_PER_MESSAGE`; never journalled.
+
+    On the wire each is `[subject, metric, value, unit, observed_at_ns, quality]`.
+    """
+
+    readings: tuple[Reading, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +130,7 @@ class Command:
     target: str
     """A subject, such as `group:pg-dongcheng`."""
     command: str
-    """For a protection group one of `PROTECTION_COMMANDS`."""
+    """For a protection group one of `PROTECTION_COMMANDS`; else `domain.verb`, such as `power.self-test`."""
     token: int
     """Fencing token: it grows with every command put on record. A dry run has it too, and nobody looks at it."""
     by: str
@@ -126,6 +139,8 @@ class Command:
     """Of `manual`: the path to carry on, `working` or `protection`."""
     dry_run: bool = True
     """Predict only; change nothing, not even the highest token seen."""
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+    """What else the command needs; each domain documents its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +150,7 @@ class Refused:
     reason: str
 
 
-ClientMessage = Hello | Events | State | Heartbeat | CommandResult
+ClientMessage = Hello | Events | State | Readings | Heartbeat | CommandResult
 ServerMessage = Welcome | Ack | Full | Command | Refused
 
 
@@ -194,6 +209,7 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Json]]] = {
     Hello: lambda m: {"type": "hello", "version": m.version, "node": m.node, "boot_id": m.boot_id, "site": m.site},
     Events: lambda m: {"type": "events", "events": [event.to_json() for event in m.events]},
     State: lambda m: {"type": "state", "subject": m.subject, "body": m.body},
+    Readings: lambda m: {"type": "readings", "readings": [_reading_row(it) for it in m.readings]},
     Heartbeat: lambda _: {"type": "heartbeat"},
     CommandResult: lambda m: {
         "type": "command-result",
@@ -207,7 +223,14 @@ _ENCODERS: dict[type, Callable[[Any], dict[str, Json]]] = {
         "type": "command",
         "id": m.id,
         "target": m.target,
-        "body": {"command": m.command, "to": m.to, "token": m.token, "by": m.by, "dry_run": m.dry_run},
+        "body": {
+            "command": m.command,
+            "to": m.to,
+            "token": m.token,
+            "by": m.by,
+            "dry_run": m.dry_run,
+            **({"arguments": m.arguments} if m.arguments else {}),
+        },
     },
     Refused: lambda m: {"type": "refused", "reason": m.reason},
 }
@@ -238,6 +261,7 @@ def _command(data: Mapping[str, Json]) -> Command:
         by=_field(body, "by", str),
         to=_field(body, "to", (str, NoneType)),
         dry_run=_field(body, "dry_run", bool),
+        arguments=_field(body, "arguments", dict) if "arguments" in body else {},
     )
 
 
@@ -264,6 +288,32 @@ def _events(data: Mapping[str, Json]) -> Events:
     return Events(events)
 
 
+def _reading_row(it: Reading) -> tuple[str, str, float | None, str, int, str]:
+    return it.subject, it.metric, it.value, it.unit, it.observed_at_ns, it.quality
+
+
+def _readings(data: Mapping[str, Json]) -> Readings:
+    rows: Sequence[Json] = _field(data, "readings", list)
+    if not 0 < len(rows) <= MAX_READINGS_PER_MESSAGE:
+        raise ValueError(f"readings: {len(rows)} in one message, must be 1 to {MAX_READINGS_PER_MESSAGE}")
+    return Readings(tuple(map(_reading, rows)))
+
+
+def _reading(row: Json) -> Reading:
+    try:
+        subject, metric, value, unit, at_ns, quality = row
+        texts = isinstance(subject, str) and isinstance(metric, str) and isinstance(unit, str)
+        sound = value is None or (type(value) in _NUMBERS and math.isfinite(value))
+        if texts and sound and type(at_ns) is int and (value is None) is (quality == Quality.MISSING):
+            return Reading(subject, metric, value, unit, at_ns, Quality(quality))
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ValueError(f"readings: {str(row)[:200]} is no reading")
+
+
+_NUMBERS = (int, float)  # and not bool
+
+
 def _parse(text: str | bytes) -> dict[str, Json]:
     try:
         data = json.loads(text)
@@ -283,6 +333,7 @@ _CLIENT_DECODERS: dict[str, Callable[[dict[str, Json]], ClientMessage]] = {
     ),
     "events": _events,
     "state": lambda d: State(subject=_field(d, "subject", str), body=_field(d, "body", dict)),
+    "readings": _readings,
     "heartbeat": lambda _: Heartbeat(),
     "command-result": _command_result,
 }

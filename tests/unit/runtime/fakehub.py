@@ -18,6 +18,7 @@ class FakeHub:
         self.url = f"unix://{path}"
         self.kept: dict[tuple[str, str, int], wire.Event] = {}
         self.states: dict[str, object] = {}
+        self.readings: list[wire.Reading] = []
         self.hellos: list[wire.Hello] = []
         self.heartbeats = 0
         self.results: list[wire.CommandResult] = []
@@ -84,6 +85,8 @@ class FakeHub:
                 else:
                     self.kept.update((event.key, event) for event in events)
                     yield wire.Ack(events[-1].seq)
+            case wire.Readings(readings):
+                self.readings += readings
             case wire.State(subject, body):
                 self.states[subject] = body
             case wire.Heartbeat():
