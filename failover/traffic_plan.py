@@ -10,6 +10,7 @@ import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from .core.classify import Match
@@ -28,13 +29,16 @@ class InterfaceTraffic:
     interface: str
     links: tuple[LinkTraffic, ...]
 
-    def tree(self) -> Tree:
+    def tree(self, capacities_bps: Mapping[str, int] = MappingProxyType({})) -> Tree:
         """Return what is to stand on the interface.
+
+        Args:
+            capacities_bps: what links carry at present, where that is known to be less than planned.
 
         Raises:
             ShapingError: the links do not fit into a tree.
         """
-        return build_tree(self.links)
+        return build_tree([link.at_capacity(capacities_bps.get(link.link, link.capacity_bps)) for link in self.links])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ def _link(inventory: Inventory, key: str, link: Link, site: str) -> LinkTraffic:
         ),
         overhead_bytes=profile.overhead_bytes,
         round_trip_ms=profile.round_trip_ms,
+        capacity_bps=link.capacity_kbps * 1000,
     )
 
 

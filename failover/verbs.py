@@ -17,9 +17,12 @@ import click
 from lifeline.config import load_inventory
 from lifeline.config.problems import did_you_mean
 from lifeline.i18n import _
+from lifeline.model.inventory import Inventory
 
+from .actuator_plan import compile_actuators
 from .agent.plan import AgentPlan
 from .plan import FastPathPlan, PlanError, compile_plan
+from .traffic_plan import compile_traffic
 
 _CAP_NET_ADMIN = 12
 
@@ -64,7 +67,7 @@ def fastpath() -> None:
 @_run_directory
 def run_fast_path(inventory: Path, site: str, run_directory: Path) -> NoReturn:
     """Compile the site's plan and become the fast path."""
-    plan = _plan(inventory, site)
+    _loaded, plan = _plan(inventory, site)
     if not plan.sessions:
         raise _Refusal(_("site {site} has no link with bfd: there is nothing to watch here").format(site=site))
     if not _may_change_routes():
@@ -122,7 +125,7 @@ def run_agent(
     metrics: str,
 ) -> NoReturn:
     """Compile the agent's plan and become the agent."""
-    fast_path = _plan(inventory, site)
+    loaded, fast_path = _plan(inventory, site)
     if token_file is None and any(hub.startswith("http") for hub in hubs):
         raise _Refusal(_("a hub that is not on a Unix socket wants a token: give --token-file"))
     for file in (token_file, ca):
@@ -135,14 +138,16 @@ def run_agent(
         data=str(data.absolute()),
         run=str(run_directory.absolute()),
         metrics=None if metrics == "off" else metrics,
+        traffic=compile_traffic(loaded, site),
+        actuators=compile_actuators(loaded, site),
     )
     path = _prepare(run_directory) / "agent-plan.json"
     plan.save(path)
     _become("failover.agent", path)
 
 
-def _plan(inventory: Path, site: str) -> FastPathPlan:
-    """Return the plan of a site.
+def _plan(inventory: Path, site: str) -> tuple[Inventory, FastPathPlan]:
+    """Return the inventory and the plan of a site.
 
     Raises:
         ConfigError: the inventory is wrong.
@@ -153,7 +158,7 @@ def _plan(inventory: Path, site: str) -> FastPathPlan:
         _nearest, hint = did_you_mean(site, loaded.sites, _("sites"))
         raise _Refusal(_("{inventory} has no site {site!r}").format(inventory=inventory, site=site) + f"; {hint}")
     try:
-        return compile_plan(loaded, site)
+        return loaded, compile_plan(loaded, site)
     except PlanError as error:
         raise _Refusal(f"{inventory}: {error}") from None
 

@@ -22,6 +22,7 @@ from .intake import Intake
 from .orders import Orders
 from .plan import AgentPlan
 from .record import Record
+from .travel import Travel
 
 RECONNECT_S = 0.25
 TICK_S = 1.0
@@ -61,6 +62,7 @@ class Agent:
         self._heard_s = clock.monotonic_s()
         self._shown: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._edges = EdgeLog(log)
+        self._travel = Travel(plan.traffic, Path(plan.run), self.intake, self._show)
 
     @property
     def fast_path_silent(self) -> bool:
@@ -72,6 +74,7 @@ class Agent:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._uplink.run())
             tasks.create_task(self._tick(observe))
+            tasks.create_task(self._travel.run())
             if self.plan.expects_fast_path:
                 tasks.create_task(self._listen())
 
@@ -104,12 +107,17 @@ class Agent:
         self._store()
         for report in reports:
             if report["kind"] == "protection":
-                self._show(report["subject"], report["body"])
+                self._group(report["body"])
             elif report["kind"] == "command":
                 self._orders.answered(report["body"])
             elif report["kind"] == "snapshot":
                 for group in report["body"]["groups"]:
-                    self._show(f"group:{group['group']}", group)
+                    self._group(group)
+
+    def _group(self, body: Mapping[str, Any]) -> None:
+        """Take a group's present state: show it, and let what must follow the selector follow."""
+        self._show(f"group:{body['group']}", body)
+        self._travel.selected(body["group"], body["selector"])
 
     async def command(self, command: wire.Command) -> wire.CommandResult:
         """Carry out a hub's command.

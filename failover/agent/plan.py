@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..actuator_plan import ActuatorPlan
 from ..plan import FastPathPlan, PlanError, write_json
+from ..traffic_plan import TrafficPlan
 
-SCHEMA = "lifeline.agent-plan/1"
+SCHEMA = "lifeline.agent-plan/2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,10 @@ class AgentPlan:
     run: str
     metrics: str | None
     """`host:port` for metrics and health, None for nowhere."""
+    traffic: TrafficPlan
+    """What is divided among the traffic classes here, and what pins flows to a path."""
+    actuators: tuple[ActuatorPlan, ...] = ()
+    """Routers that follow the groups' selectors."""
 
     @property
     def node(self) -> str:
@@ -44,12 +50,14 @@ class AgentPlan:
     def subjects(self) -> frozenset[str]:
         """Subjects on which this agent may have a condition."""
         watched = {f"daemon:{self.node}"}
-        watched |= {f"link:{link}" for link in self.links} | {f"group:{group}" for group in self.groups}
+        links = {*self.links, *(link.link for interface in self.traffic.interfaces for link in interface.links)}
+        watched |= {f"link:{link}" for link in links} | {f"group:{group}" for group in self.groups}
         return frozenset(watched | ({f"daemon:{self.site}/fastpath"} if self.links else set()))
 
     @classmethod
     def compile(cls, fast_path: FastPathPlan, **settings: Any) -> AgentPlan:
         """Return the plan of the agent beside a fast path; `settings` are the remaining fields."""
+        settings.setdefault("traffic", TrafficPlan(fast_path.site, (), ()))
         links = tuple(session.link for session in fast_path.sessions)
         return cls(fast_path.site, links, tuple(group.id for group in fast_path.groups), **settings)
 
@@ -72,6 +80,8 @@ class AgentPlan:
             fields: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v for k, v in data.items() if k != "schema"
             }
+            fields["traffic"] = TrafficPlan.from_json(data["traffic"])
+            fields["actuators"] = tuple(map(ActuatorPlan.from_json, data["actuators"]))
             return cls(**fields)
         except (ValueError, KeyError, TypeError) as error:
             raise PlanError(f"{path}: {error}") from None

@@ -12,10 +12,11 @@ from typing import Any
 import structlog
 
 from lifeline import clock
+from lifeline.runtime.capacity import Capacities, Capacity
 
 from ..core.conditions import Judgement
-from ..core.shaping import ShapingError, Tree
-from ..core.traffic_report import Sample, class_bodies, judge
+from ..core.shaping import LinkTraffic, ShapingError, Tree
+from ..core.traffic_report import Sample, class_bodies, judge, judge_capacity, link_body
 from ..io.conntrack import Reset, reset_stranded
 from ..io.tc import Applied, TrafficControl, TrafficControlError
 from ..traffic_plan import InterfaceTraffic, TrafficPlan
@@ -34,8 +35,12 @@ class TrafficKeeper:
         judgement: the conditions that follow.
     """
 
-    def __init__(self, plan: TrafficPlan) -> None:
+    def __init__(self, plan: TrafficPlan, capacities: Capacities) -> None:
         """Open traffic control and take trees of ours off interfaces that are no longer in the plan.
+
+        Args:
+            plan: what is divided, and what pins flows.
+            capacities: tells what links carry at present.
 
         Raises:
             OSError: no netlink.
@@ -43,6 +48,8 @@ class TrafficKeeper:
         self.states: dict[str, Mapping[str, Any]] = {}
         self.judgement: Judgement = {}
         self._plan = plan
+        self._capacities = capacities
+        self._told: Mapping[str, Capacity] = {}
         self._control = TrafficControl()
         self._ticks = 0
         self._trees: dict[str, Tree] = {}
@@ -55,12 +62,15 @@ class TrafficKeeper:
         """Do what is due: once a second."""
         audit = self._ticks % AUDIT_TICKS == 0
         self._ticks += 1
+        told = self._capacities.now()
         for interface in self._plan.interfaces:
             name = interface.interface
-            if audit or self._trouble.get(name):
-                self._apply(interface)
-            self._read(interface)
+            weather = any(_kbps(told, link) != _kbps(self._told, link) for link in interface.links)
+            if audit or weather or self._trouble.get(name):
+                self._apply(interface, told)
+            self._read(interface, told)
             self.judgement |= judge(self._plan.site, interface.links, self._trouble.get(name, ""))
+        self._told = told
 
     def left(self, group: str, selector: str) -> Reset:
         """Reset the flows that stay behind when a group's traffic is sent by another path.
@@ -88,10 +98,10 @@ class TrafficKeeper:
                 self._control.remove(name)
                 log.info("no longer divided", interface=name)
 
-    def _apply(self, interface: InterfaceTraffic) -> None:
+    def _apply(self, interface: InterfaceTraffic, told: Mapping[str, Capacity]) -> None:
         name = interface.interface
         try:
-            tree = self._trees.setdefault(name, interface.tree())
+            tree = interface.tree({link: word.kbps * 1000 for link, word in told.items()})
             applied = self._control.apply(name, tree)
         except (TrafficControlError, ShapingError) as error:
             trouble = getattr(error, "strerror", None) or str(error)
@@ -101,12 +111,14 @@ class TrafficKeeper:
             self._samples.pop(name, None)
             return
         if applied.changed:
-            log.info("divided", interface=name, queues=applied.queues, lacking=applied.lacking)
-            self._samples.pop(name, None)
+            log.info("divided", interface=name, queues=applied.queues, lacking=applied.lacking, kept=applied.kept)
+            if not applied.kept:
+                self._samples.pop(name, None)
+        self._trees[name] = tree
         self._applied[name] = applied
         self._trouble[name] = ""
 
-    def _read(self, interface: InterfaceTraffic) -> None:
+    def _read(self, interface: InterfaceTraffic, told: Mapping[str, Capacity]) -> None:
         name = interface.interface
         now = Sample(clock.monotonic_s(), {})
         if not self._trouble.get(name):
@@ -116,13 +128,17 @@ class TrafficKeeper:
                 self._trouble[name] = error.strerror or str(error)
         trouble, applied = self._trouble.get(name, ""), self._applied.get(name)
         for link in interface.links:
-            self.states[f"traffic:{link.link}"] = {
-                "link": link.link,
-                "site": self._plan.site,
-                "divided": not trouble,
-                "trouble": trouble,
-                "rate_kbps": link.rate_bps // 1000,
-                "lacking": list(applied.lacking) if applied else [],
-                "classes": [] if trouble else class_bodies(self._trees[name], link.link, self._samples.get(name), now),
-            }
+            word = told.get(link.link)
+            present = link.at_capacity(word.kbps * 1000) if word else link
+            by = word.by if word and present is not link else ""
+            self.judgement |= judge_capacity(self._plan.site, link, present, by)
+            self.states[f"traffic:{link.link}"] = link_body(
+                self._plan.site, link, present, by, trouble, applied.lacking if applied else (),
+                [] if trouble else class_bodies(self._trees[name], link.link, self._samples.get(name), now),
+            )  # fmt: skip
         self._samples[name] = now
+
+
+def _kbps(told: Mapping[str, Capacity], link: LinkTraffic) -> int:
+    word = told.get(link.link)
+    return word.kbps if word else 0

@@ -8,7 +8,7 @@ several links share the interface, packets find their link by destination, and w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from math import ceil
 
@@ -69,6 +69,31 @@ class LinkTraffic:
     classes: tuple[ClassTraffic, ...]
     overhead_bytes: int = 0
     round_trip_ms: int = 100
+    capacity_bps: int = 0
+    """What the link carries in fair weather; `rate_bps` is the part of it that is used. 0: what is used."""
+
+    def at_capacity(self, capacity_bps: int) -> LinkTraffic:
+        """Return how the link is divided while it carries less, such as a satellite in rain.
+
+        The same share of it is used. Guarantees are kept in the order of priority as far as they fit, the least
+        important is cut first: a class that were guaranteed more than there is would make the others wait in the modem.
+        """
+        usual = self.capacity_bps or self.rate_bps
+        if capacity_bps >= usual:
+            return self
+        rate = max(self.rate_bps * capacity_bps // usual, LEAST_BPS * (len(self.classes) + 1))
+        control = min(self.control_bps, rate - LEAST_BPS * len(self.classes))
+        left = rate - control
+        kept: dict[str, int] = {}
+        ranked = sorted(self.classes, key=lambda c: c.priority)
+        for behind, wanted in zip(reversed(range(len(ranked))), ranked, strict=True):
+            kept[wanted.id] = max(LEAST_BPS, min(wanted.guaranteed_bps, left - LEAST_BPS * behind))
+            left -= kept[wanted.id]
+        classes = tuple(
+            replace(c, guaranteed_bps=min(kept[c.id], c.guaranteed_bps), ceiling_bps=min(c.ceiling_bps, rate))
+            for c in self.classes
+        )
+        return replace(self, rate_bps=rate, control_bps=control, classes=classes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from .conditions import Judgement, Key
 from .shaping import OTHERS, HtbClass, LinkTraffic, Tree
 
 NOT_DIVIDED = "not-divided"
+CAPACITY_REDUCED = "capacity-reduced"
+SCHEMA = "lifeline.traffic-state/1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,35 @@ def _class_body(leaf: HtbClass, before: Sample | None, now: Sample) -> dict[str,
     }
 
 
+def link_body(
+    site: str, planned: LinkTraffic, now: LinkTraffic, told_by: str, trouble: str, lacking: Sequence[str],
+    classes: Sequence[Mapping[str, Any]],
+) -> dict[str, Any]:  # fmt: skip
+    """Return what is told of a divided link.
+
+    Args:
+        site: whose end it is.
+        planned: how it is divided in fair weather.
+        now: how it is divided at present.
+        told_by: who says that it carries less than planned, empty when nobody does.
+        trouble: why it is not divided, empty when it is.
+        lacking: what the kernel lacks.
+        classes: its class bodies.
+    """
+    return {
+        "schema": SCHEMA,
+        "link": planned.link,
+        "site": site,
+        "divided": not trouble,
+        "trouble": trouble,
+        "rate_kbps": now.rate_bps // 1000,
+        "planned_rate_kbps": planned.rate_bps // 1000,
+        "told_by": told_by,
+        "lacking": list(lacking),
+        "classes": list(classes),
+    }
+
+
 def judge(site: str, links: Sequence[LinkTraffic], trouble: str) -> Judgement:
     """Judge whether the links over an interface are divided as planned; `trouble` is empty when they are."""
     judged: Judgement = {}
@@ -73,6 +104,22 @@ def judge(site: str, links: Sequence[LinkTraffic], trouble: str) -> Judgement:
         key: Key = (f"link:{link.link}", NOT_DIVIDED)
         judged[key] = _not_divided(key, site, link.link, trouble) if trouble else None
     return judged
+
+
+def judge_capacity(site: str, planned: LinkTraffic, now: LinkTraffic, told_by: str) -> Judgement:
+    """Judge whether a link carries less than planned; it is worse where a guarantee had to be cut."""
+    key: Key = (f"link:{planned.link}", CAPACITY_REDUCED)
+    if now.rate_bps >= planned.rate_bps:
+        return {key: None}
+    before = {c.id: c.guaranteed_bps for c in planned.classes}
+    cut = [c.id for c in now.classes if c.guaranteed_bps < before[c.id]]
+    less = f"{', '.join(cut)} cannot have what they are guaranteed" if cut else "every guarantee still holds"
+    rates = f"{now.rate_bps // 1000} of {planned.rate_bps // 1000} kbit/s"
+    text = f"{site} uses {rates} of {planned.link}, which carries less by the word of {told_by}: {less}"
+    severity = PerceivedSeverity.MINOR if cut else PerceivedSeverity.WARNING
+    detail = {"site": site, "rate_kbps": now.rate_bps // 1000, "told_by": told_by, "cut": cut}
+    condition = Condition(*key, severity, EventType.QUALITY_OF_SERVICE, ProbableCause.BANDWIDTH_REDUCED, text, detail)
+    return {key: condition}
 
 
 def _not_divided(key: Key, site: str, link: str, trouble: str) -> Condition:

@@ -10,8 +10,8 @@ import errno
 import fcntl
 import socket
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ..core.shaping import HtbClass, Tree
 from ..core.traffic_report import Counters
@@ -41,6 +41,8 @@ class Applied:
     """Whether what offloads have joined is cut."""
     queues: str
     """Kind of the queues that should be fair."""
+    kept: bool = False
+    """Whether what stood was given other rates only, with its counters and what it holds."""
 
     @property
     def lacking(self) -> tuple[str, ...]:
@@ -71,6 +73,8 @@ class TrafficControl:
     def apply(self, interface: str, tree: Tree) -> Applied:
         """Make a tree stand on an interface; one that stands is left alone, with its counters and what it holds.
 
+        One that differs in rates only is given the new rates, and keeps its counters and what it holds as well.
+
         Raises:
             TrafficControlError: there is no such interface, or the kernel cannot divide it; then nothing is left.
         """
@@ -78,6 +82,8 @@ class TrafficControl:
         mtu = _mtu(interface)
         if (standing := self._standing(index, tree, mtu)) is not None:
             return standing
+        if (retuned := self._retune(index, tree, mtu)) is not None:
+            return retuned
         try:
             return self._build(index, tree, mtu)
         except TrafficControlError:
@@ -150,33 +156,54 @@ class TrafficControl:
             if root.index == index and _is_ours(root):
                 self._socket.request(tc.delete_root(index, root.handle))
 
+    def _retune(self, index: int, tree: Tree, mtu: int) -> Applied | None:
+        """Change rates and limits in place; return None where more than these differs, or the kernel refuses."""
+        qdiscs = self._qdiscs_of(index)
+        cuts = _roots_stand(qdiscs, tree, mtu)
+        classes = self._classes(index)
+        wanted = {_place(c): c for c in tree.classes}
+        queues = {leaf.minor: qdiscs.get(tc.SHAPER | leaf.minor) for leaf in tree.leaves}
+        kinds = {minor: queue.kind for minor, queue in queues.items() if queue is not None}
+        if cuts is None or classes.keys() != wanted.keys() or not self._filters_stand(index, tree):
+            return None
+        if any(kinds.get(leaf.minor) not in _kinds(leaf) for leaf in tree.leaves):
+            return None
+        requests = [tc.change_class(index, c) for place, c in wanted.items() if classes[place] != tc.class_meaning(c)]
+        for leaf in tree.leaves:
+            queue = queues[leaf.minor]
+            assert queue is not None
+            assert leaf.queue is not None
+            if not _queue_kind(queue, leaf):
+                requests.append(tc.change_queue(index, leaf.minor, queue.handle, queue.kind, leaf.queue))
+        try:
+            self._must(requests)
+        except TrafficControlError:
+            return None
+        standing = self._standing(index, tree, mtu)
+        return replace(standing, changed=True, kept=True) if standing else None
+
     # ------------------------------------------------------------ comparing
 
     def _standing(self, index: int, tree: Tree, mtu: int) -> Applied | None:
         """Return what stands, None when it is not exactly this tree."""
-        qdiscs = {q.parent: q for q in self._qdiscs() if q.index == index}
-        root = qdiscs.get(tc.ROOT)
-        cuts = root is not None and root.handle == tc.CUTTER
-        if root is None or (cuts and root.meaning != tc.meaning("tbf", tc.cutter_settings(mtu + _ETHERNET_BYTES))):
-            return None
-        shaper = qdiscs.get(tc.CUTTER_CLASS) if cuts else root
-        if shaper is None or shaper.handle != tc.SHAPER:
-            return None
-        if shaper.meaning != tc.meaning("htb", tc.shaper_settings(tree.default)):
+        qdiscs = self._qdiscs_of(index)
+        cuts = _roots_stand(qdiscs, tree, mtu)
+        if cuts is None:
             return None
         kinds = {_queue_kind(qdiscs.get(tc.SHAPER | leaf.minor), leaf) for leaf in tree.leaves}
-        if "" in kinds or not self._classes_stand(index, tree) or not self._filters_stand(index, tree):
+        wanted = {_place(c): tc.class_meaning(c) for c in tree.classes}
+        if "" in kinds or self._classes(index) != wanted or not self._filters_stand(index, tree):
             return None
         return Applied(changed=False, cuts=cuts, queues=_FAIR if _FAIR in kinds else _PLAIN)
 
-    def _classes_stand(self, index: int, tree: Tree) -> bool:
+    def _qdiscs_of(self, index: int) -> dict[int, Standing]:
+        """Return an interface's queueing disciplines by what is above them."""
+        return {q.parent: q for q in self._qdiscs() if q.index == index}
+
+    def _classes(self, index: int) -> dict[tuple[int, int], tc.Meaning]:
+        """Return what our classes mean, by handle and parent."""
         dumped = self._socket.dump_with(tc.parse, tc.dump_classes(index))
-        standing = {(c.handle, c.parent): c.meaning for c in dumped if c.kind == "htb" and _is_below_shaper(c.handle)}
-        wanted = {
-            (tc.SHAPER | c.minor, tc.SHAPER | c.parent if c.parent else tc.ROOT): tc.class_meaning(c)
-            for c in tree.classes
-        }
-        return standing == wanted
+        return {(c.handle, c.parent): c.meaning for c in dumped if c.kind == "htb" and _is_below_shaper(c.handle)}
 
     def _filters_stand(self, index: int, tree: Tree) -> bool:
         for parent in {0, *(c.minor for c in tree.classes if not c.queue)}:
@@ -203,11 +230,31 @@ def _is_below_shaper(handle: int) -> bool:
     return handle & 0xFFFF0000 == tc.SHAPER
 
 
+def _roots_stand(qdiscs: Mapping[int, Standing], tree: Tree, mtu: int) -> bool | None:
+    """Tell whether our disciplines stand and cut (True) or do without cutting (False); None when they do not stand."""
+    root = qdiscs.get(tc.ROOT)
+    cuts = root is not None and root.handle == tc.CUTTER
+    if root is None or (cuts and root.meaning != tc.meaning("tbf", tc.cutter_settings(mtu + _ETHERNET_BYTES))):
+        return None
+    shaper = qdiscs.get(tc.CUTTER_CLASS) if cuts else root
+    if shaper is None or shaper.handle != tc.SHAPER:
+        return None
+    return cuts if shaper.meaning == tc.meaning("htb", tc.shaper_settings(tree.default)) else None
+
+
+def _place(wanted: HtbClass) -> tuple[int, int]:
+    return tc.SHAPER | wanted.minor, tc.SHAPER | wanted.parent if wanted.parent else tc.ROOT
+
+
+def _kinds(leaf: HtbClass) -> tuple[str, ...]:
+    assert leaf.queue is not None
+    return (_FAIR, _PLAIN) if leaf.queue.fair else (_PLAIN,)
+
+
 def _queue_kind(standing: Standing | None, leaf: HtbClass) -> str:
     """Return the kind of a leaf's queue when it is one that was wanted, else nothing."""
     assert leaf.queue is not None
-    kinds = (_FAIR, _PLAIN) if leaf.queue.fair else (_PLAIN,)
-    if standing is None or standing.kind not in kinds:
+    if standing is None or standing.kind not in _kinds(leaf):
         return ""
     wanted = tc.meaning(standing.kind, tc.queue_settings(standing.kind, leaf.queue))
     return standing.kind if standing.meaning == wanted else ""

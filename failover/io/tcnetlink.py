@@ -96,12 +96,12 @@ def add_cutter(index: int, packet_bytes: int) -> bytes:
         index: the interface.
         packet_bytes: the longest packet of the wire; what is longer and cannot be cut is dropped.
     """
-    return _qdisc(index, CUTTER, ROOT, "tbf", cutter_settings(packet_bytes), NLM_F_REPLACE)
+    return _qdisc(index, CUTTER, ROOT, "tbf", cutter_settings(packet_bytes), NLM_F_CREATE | NLM_F_REPLACE)
 
 
 def add_shaper(index: int, parent: int, default: int) -> bytes:
     """Return the request for the HTB discipline; what no filter knows goes to minor class `default`."""
-    return _qdisc(index, SHAPER, parent, "htb", shaper_settings(default), NLM_F_REPLACE)
+    return _qdisc(index, SHAPER, parent, "htb", shaper_settings(default), NLM_F_CREATE | NLM_F_REPLACE)
 
 
 def add_class(index: int, wanted: HtbClass) -> bytes:
@@ -110,9 +110,20 @@ def add_class(index: int, wanted: HtbClass) -> bytes:
     return message(RTM_NEWTCLASS, NLM_F_CREATE | NLM_F_EXCL, body + _options("htb", class_settings(wanted)))
 
 
+def change_class(index: int, wanted: HtbClass) -> bytes:
+    """Return the request that gives a standing class other rates; what waits in it stays."""
+    body = _TCMSG.pack(socket.AF_UNSPEC, index, SHAPER | wanted.minor, SHAPER | wanted.parent, 0)
+    return message(RTM_NEWTCLASS, 0, body + _options("htb", class_settings(wanted)))
+
+
 def add_queue(index: int, minor: int, kind: str, queue: Queue) -> bytes:
     """Return the request for a leaf's queue, of kind `fq_codel` or `bfifo`."""
-    return _qdisc(index, 0, SHAPER | minor, kind, queue_settings(kind, queue), NLM_F_EXCL)
+    return _qdisc(index, 0, SHAPER | minor, kind, queue_settings(kind, queue), NLM_F_CREATE | NLM_F_EXCL)
+
+
+def change_queue(index: int, minor: int, handle: int, kind: str, queue: Queue) -> bytes:
+    """Return the request that gives a leaf's standing queue another limit; what waits in it stays."""
+    return _qdisc(index, handle, SHAPER | minor, kind, queue_settings(kind, queue), 0)
 
 
 def add_filter(index: int, wanted: Filter) -> bytes:
@@ -144,7 +155,7 @@ def dump_filters(index: int, parent: int) -> bytes:
 
 def _qdisc(index: int, handle: int, parent: int, kind: str, settings: bytes, flags: int) -> bytes:
     body = _TCMSG.pack(socket.AF_UNSPEC, index, handle, parent, 0)
-    return message(RTM_NEWQDISC, NLM_F_CREATE | flags, body + _options(kind, settings))
+    return message(RTM_NEWQDISC, flags, body + _options(kind, settings))
 
 
 def _options(kind: str, settings: bytes) -> bytes:

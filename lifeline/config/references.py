@@ -8,6 +8,7 @@ from typing import Any
 from ..i18n import _
 from ..model.fields import Address, Network
 from ..model.inventory import Inventory, Link, LinkEnd, LinkQuality, Media, ProtectionGroup
+from .actuators import check_actuators
 from .power import check_power
 from .problems import Finding, KeyPath, did_you_mean
 from .traffic import check_traffic
@@ -39,7 +40,7 @@ def check(inventory: Inventory, data: Any) -> list[Finding]:
     checker.check_groups()
     checker.check_addresses()
     checker.check_networks()
-    return checker.findings + check_traffic(inventory, data) + check_power(inventory)
+    return checker.findings + check_traffic(inventory, data) + check_actuators(inventory) + check_power(inventory)
 
 
 class _Checker:

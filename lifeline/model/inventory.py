@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
 from ..i18n import _
+from .actuators import Actuator
 from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
 from .power import PowerPlant
 from .traffic import TrafficClass, TrafficProfile
@@ -342,6 +343,8 @@ class ProtectionGroup:
     """Wait to restore, ms; G.8031 11.13: 5 to 12 minutes in service, 0 allowed in labs."""
     hold_off_ms: Annotated[int, Field(ge=0, le=10_000, multiple_of=100)] = 0
     """Hold-off, ms; G.8031 11.12: 0 to 10 s in steps of 100 ms."""
+    actuators: dict[Id, Actuator] = Field(default_factory=dict)
+    """Per site, where needed: the router there that carries the traffic and has to follow the selector."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)

@@ -106,6 +106,7 @@ class ProbableCause(StrEnum):
     LINK_FAILURE = "linkFailure"
     RESOURCE_AT_OR_NEARING_CAPACITY = "resourceAtOrNearingCapacity"
     THRESHOLD_CROSSED = "thresholdCrossed"
+    BANDWIDTH_REDUCED = "bandwidthReduced"
 
 
 class EventKind(StrEnum):
@@ -117,6 +118,8 @@ class EventKind(StrEnum):
     DAEMON = "daemon"  # body: {"state": started | exited | crash-loop | adopted ..., ...}
     COMMAND = "command"  # body: {"command_id", "command", "phase": requested | done | refused, "by", ...}
     ALARM = "alarm"  # body: an operator's act: {"act": acknowledge | unacknowledge, "by", "text"}
+    TRAFFIC = "traffic"  # body: flows that a switch stranded were reset: {"site", "group", "selector", "flows", ...}
+    ACTUATION = "actuation"  # body: a router follows a switch: {"phase": requested | done | failed, "device", ...}
 
 
 @dataclass(frozen=True, slots=True)

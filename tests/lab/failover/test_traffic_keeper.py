@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -12,8 +13,9 @@ from inside import inside
 
 from failover.agent.traffic import AUDIT_TICKS, TrafficKeeper
 from failover.core.shaping import ClassTraffic, LinkTraffic
-from failover.core.traffic_report import NOT_DIVIDED
+from failover.core.traffic_report import CAPACITY_REDUCED, NOT_DIVIDED
 from failover.traffic_plan import InterfaceTraffic, TrafficPlan
+from lifeline.runtime.capacity import Capacities, tell, withdraw
 
 pytestmark = pytest.mark.lab
 
@@ -22,7 +24,7 @@ CLASSES = (
     ClassTraffic("voice", 1, 1_000_000, 3_800_000, 60, marks=(46,)),
     ClassTraffic("data", 3, 500_000, 3_800_000, 500),
 )
-LINK = LinkTraffic("sat-x", 3_800_000, 50_000, (), CLASSES)
+LINK = LinkTraffic("sat-x", 3_800_000, 50_000, (), CLASSES, capacity_bps=4_000_000)
 PLAN = TrafficPlan("sbs-x", (InterfaceTraffic("sat", (LINK,)),), ())
 KEY = ("link:sat-x", NOT_DIVIDED)
 
@@ -37,9 +39,9 @@ def namespace() -> Iterator[str]:
         run("ip", "netns", "delete", name)
 
 
-def keep(namespace: str, plan: TrafficPlan, work: Callable[[TrafficKeeper], T]) -> T:
+def keep(namespace: str, plan: TrafficPlan, work: Callable[[TrafficKeeper], T], told: Path = Path("/nonexistent")) -> T:
     def whole() -> T:
-        keeper = TrafficKeeper(plan)
+        keeper = TrafficKeeper(plan, Capacities(told))
         try:
             return work(keeper)
         finally:
@@ -91,3 +93,51 @@ def test_what_is_planned_no_more_is_let_go(namespace: str) -> None:
     assert "htb 11ff:" in run("tc", "-n", namespace, "qdisc", "show", "dev", "sat"), "it stands without the keeper"
     keep(namespace, TrafficPlan("sbs-x", (), ()), lambda keeper: keeper.tick())
     assert "htb" not in run("tc", "-n", namespace, "qdisc", "show", "dev", "sat")
+
+
+def test_in_rain_the_link_is_divided_for_what_it_carries_and_nothing_that_waits_is_lost(
+    namespace: str, tmp_path: Path
+) -> None:
+    add_interface(namespace)
+
+    def classes() -> str:
+        return run("tc", "-n", namespace, "class", "show", "dev", "sat")
+
+    def sent(keeper: TrafficKeeper) -> int:
+        return sum(body["sent_packets"] for body in keeper.states["traffic:sat-x"]["classes"])
+
+    def work(keeper: TrafficKeeper) -> None:
+        keeper.tick()
+        run("ip", "-n", namespace, "address", "add", "10.66.0.1/24", "dev", "sat")
+        run("ip", "netns", "exec", namespace, "ping", "-c1", "-W1", "-n", "10.66.0.9", check=False)  # its ARP counts
+        keeper.tick()
+        before = sent(keeper)
+        assert before > 0
+        assert keeper.judgement["link:sat-x", CAPACITY_REDUCED] is None
+
+        tell(tmp_path, "sat-x", 2000, "modem")
+        keeper.tick()
+        assert "rate 1900Kbit ceil 1900Kbit" in classes(), "95 % of what the modem says"
+        assert sent(keeper) >= before, "the queues are the same ones"
+        state = keeper.states["traffic:sat-x"]
+        assert (state["rate_kbps"], state["planned_rate_kbps"], state["told_by"]) == (1900, 3800, "modem")
+        assert [body["kbps"] is not None for body in state["classes"]] == [True] * 3
+        reduced = keeper.judgement["link:sat-x", CAPACITY_REDUCED]
+        assert reduced is not None
+        assert reduced.detail["cut"] == []
+
+        tell(tmp_path, "sat-x", 1000, "operator")
+        keeper.tick()
+        assert keeper.states["traffic:sat-x"]["rate_kbps"] == 950, "the least that anybody says"
+        reduced = keeper.judgement["link:sat-x", CAPACITY_REDUCED]
+        assert reduced is not None
+        assert reduced.detail["cut"] == ["voice", "data"]
+
+        assert withdraw(tmp_path, "sat-x", "operator")
+        assert withdraw(tmp_path, "sat-x", "modem")
+        keeper.tick()
+        assert keeper.states["traffic:sat-x"]["rate_kbps"] == 3800
+        assert keeper.judgement["link:sat-x", CAPACITY_REDUCED] is None
+        assert sent(keeper) >= before
+
+    keep(namespace, PLAN, work, tmp_path)
