@@ -1,0 +1,241 @@
+"""How long a site lasts alone: batteries, fuel, and both together, with every part there and without the worst one.
+
+The three are never added. While a generator carries the load the batteries wait; they count for bridging all start
+attempts and the transfer, and alone where no generator comes. What two parts share (a tank, a pump, a switch) is a
+part of its own that may fail: it earns no credit for redundancy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from .battery import Band
+from .network import Network
+from .situation import Known, LoadCase, Situation, column, holds_of, levels_of, loads_of
+from .steady import battery_h, fuel_h
+
+
+class Kind(StrEnum):
+    """What a figure counts."""
+
+    BATTERY = "battery"
+    FUEL = "fuel"
+    SYSTEM = "system"
+
+
+class Redundancy(StrEnum):
+    """With what a figure reckons."""
+
+    N = "n"
+    N_1 = "n-1"
+
+
+class Verdict(StrEnum):
+    """How a figure stands to a target."""
+
+    MET = "met"
+    UNCERTAIN = "uncertain"
+    """The likeliest figure reaches the target, the low end of the interval does not."""
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+class Figure(NamedTuple):
+    """A figure with its interval, hours; without numbers where something is missing."""
+
+    kind: Kind
+    redundancy: Redundancy
+    case: LoadCase
+    low_h: float | None
+    mid_h: float | None
+    high_h: float | None
+    worst: str = ""
+    """The part whose failure this figure reckons with."""
+    missing: tuple[str, ...] = ()
+    """What would have to be known."""
+    device_h: float | None = None
+    """What the devices themselves say, where they may be believed."""
+    model: Band | None = None
+    """What the model says, where devices say something too."""
+    covered: bool = True
+    """Whether the batteries bridge the generators' start; of a system's figure."""
+
+    def verdict(self, target_h: float) -> Verdict:
+        """Compare with a target; unknown never meets one."""
+        if self.low_h is None or self.mid_h is None:
+            return Verdict.UNKNOWN
+        if self.low_h >= target_h:
+            return Verdict.MET
+        return Verdict.UNCERTAIN if self.mid_h >= target_h else Verdict.MISSED
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether device and model are further apart than their tolerances explain."""
+        if self.device_h is None or self.model is None:
+            return False
+        return not self.model.low / _AGREES <= self.device_h <= self.model.high * _AGREES
+
+
+_AGREES = 1.3
+LEAST_LOAD = 0.10
+"""Below this share of its rating no UPS knows how long it lasts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """All figures of a plant at a moment."""
+
+    network: Network
+    situation: Situation
+    figures: dict[tuple[Kind, Redundancy, LoadCase], Figure]
+
+    def figure(self, kind: Kind, redundancy: Redundancy = Redundancy.N, case: LoadCase = LoadCase.PRESENT) -> Figure:
+        """Return one figure."""
+        return self.figures[kind, redundancy, case]
+
+
+def assess(whole: Network, situation: Situation) -> Assessment:
+    """Return all figures of a plant."""
+    network = whole.without(situation.lost)
+    holds, no_charge = holds_of(network, situation)
+    levels, no_level = levels_of(network, situation)
+    figures: dict[tuple[Kind, Redundancy, LoadCase], Figure] = {}
+    known: dict[tuple[object, ...], _Reckoner] = {}
+    for case in LoadCase:
+        bands, no_load = loads_of(network, situation, case)
+        key = (tuple(bands), no_load)
+        if key not in known:
+            known[key] = _Reckoner(network, bands, holds, levels, (no_load, no_charge, no_level))
+        device_h = _device_h(network, situation) if case is LoadCase.PRESENT else None
+        for figure in known[key].figures(case, device_h):
+            figures[figure.kind, figure.redundancy, case] = figure
+    return Assessment(network, situation, figures)
+
+
+def _device_h(network: Network, situation: Situation) -> float | None:
+    """Return the least runtime that units report and may be believed about: at a tenth of their rating and more."""
+    told = []
+    for name, unit in network.units.items():
+        runtime_h = situation.runtime_h.get(name, _NOTHING).value
+        kw = situation.load_kw.get(name, _NOTHING).value
+        if runtime_h is not None and kw is not None and kw >= LEAST_LOAD * unit.rated_kw:
+            told.append(runtime_h)
+    return min(told, default=None)
+
+
+_NOTHING = Known(None)
+_Holds = Sequence[dict[str, tuple[float, float]]]
+_Levels = Sequence[dict[str, float]]
+_ZERO = Band(0.0, 0.0, 0.0)
+
+
+class _Reckoner:
+    """The figures of a plant for one set of loads."""
+
+    def __init__(
+        self,
+        network: Network,
+        loads: Sequence[Band],
+        holds: _Holds,
+        levels: _Levels,
+        missing: Sequence[tuple[str, ...]],
+    ) -> None:
+        self._network, self._holds, self._levels = network, holds, levels
+        self._kw = [column(loads, bound) for bound in range(3)]
+        no_load, no_charge, no_level = missing
+        self._no_battery = no_load + no_charge
+        self._no_fuel = no_load + no_level if network.generators else ()
+        self._cover_h = network.cover_h
+        self._model: Band | None = None
+        self._fuel_known: tuple[Band, Band, str] | None = None
+        self._battery_known: tuple[Band, Band, str] | None = None
+
+    def figures(self, case: LoadCase, device_h: float | None) -> Iterator[Figure]:
+        """Yield the six figures of a load case."""
+        unknown_burn = next((it.name for it in self._network.generators.values() if it.burns is None), None)
+        no_fuel = self._no_fuel if unknown_burn is None else (*self._no_fuel, f"burn:{unknown_burn}")
+        no_system = tuple(dict.fromkeys((*self._no_battery, *no_fuel)))
+        battery = (_ZERO, _ZERO, "") if self._no_battery else self._battery(device_h)
+        fuel = (_ZERO, _ZERO, "") if no_fuel else self._fuel()
+        for kind, (n, n_1, worst), missing in (
+            (Kind.BATTERY, battery, self._no_battery),
+            (Kind.FUEL, fuel, no_fuel),
+            (Kind.SYSTEM, (_ZERO, _ZERO, "") if no_system else self._system(battery, fuel), no_system),
+        ):
+            covered = kind is not Kind.SYSTEM or bool(no_system) or battery[0].low >= self._cover_h
+            if missing:
+                yield Figure(kind, Redundancy.N, case, None, None, None, "", missing)
+                yield Figure(kind, Redundancy.N_1, case, None, None, None, "", missing)
+            else:
+                told_h, model = (
+                    (device_h, self._model) if kind is Kind.BATTERY and device_h is not None else (None, None)
+                )
+                yield Figure(kind, Redundancy.N, case, *n, "", (), told_h, model, covered)
+                yield Figure(kind, Redundancy.N_1, case, *n_1, worst, (), None, None, covered)
+
+    def _battery(self, device_h: float | None) -> tuple[Band, Band, str]:
+        """Return what batteries last with all parts and without the worst one, and which that is."""
+        if self._battery_known is None:
+            n = self._model = self._battery_h(self._network)
+            failures = self._network.battery_failures
+            self._battery_known = (n, *self._without_worst(n, failures, self._battery_mid_h, self._battery_h))
+        n, n_1, worst = self._battery_known
+        if device_h is not None:  # the lower of device and model counts
+            n = Band(min(n.low, device_h), min(n.mid, device_h), n.high)
+            n_1 = Band(min(n_1.low, n.low), min(n_1.mid, n.mid), n_1.high)
+        return n, n_1, worst
+
+    def _fuel(self) -> tuple[Band, Band, str]:
+        if not self._network.generators:
+            return _ZERO, _ZERO, ""
+        if self._fuel_known is None:
+            n = self._fuel_h(self._network)
+            failures = self._network.fuel_failures
+            self._fuel_known = (n, *self._without_worst(n, failures, self._fuel_mid_h, self._fuel_h))
+        return self._fuel_known
+
+    def _without_worst(
+        self,
+        n: Band,
+        failures: Sequence[str],
+        mid_h: Callable[[Network], float],
+        band_h: Callable[[Network], Band],
+    ) -> tuple[Band, str]:
+        worst, least = "", n.mid
+        for name in failures:
+            hours = mid_h(self._network.without((name,)))
+            if hours < least:
+                worst, least = name, hours
+        return (band_h(self._network.without((worst,))), worst) if worst else (n, "")
+
+    def _system(self, battery: tuple[Band, Band, str], fuel: tuple[Band, Band, str]) -> tuple[Band, Band, str]:
+        """Return fuel time where batteries bridge the start, else what batteries last: with all, without the worst."""
+        n = self._joined(battery[0], fuel[0])
+        worst_battery, worst_fuel = battery[2], fuel[2]
+        without_battery = self._joined(battery[1], fuel[1] if worst_battery == worst_fuel else fuel[0])
+        without_fuel = self._joined(battery[1] if worst_battery == worst_fuel else battery[0], fuel[1])
+        if without_fuel.mid <= without_battery.mid:
+            return n, without_fuel, worst_fuel or worst_battery
+        return n, without_battery, worst_battery or worst_fuel
+
+    def _joined(self, battery: Band, fuel: Band) -> Band:
+        cover_h = self._cover_h
+        low, mid, high = (
+            max(burning, bridge) if bridge >= cover_h else bridge for bridge, burning in zip(battery, fuel, strict=True)
+        )
+        return Band(low, mid, high)
+
+    def _battery_mid_h(self, network: Network) -> float:
+        return battery_h(network, self._kw[1], self._holds[1], 1)
+
+    def _battery_h(self, network: Network) -> Band:
+        return Band(*[battery_h(network, self._kw[bound], self._holds[bound], bound) for bound in range(3)])
+
+    def _fuel_mid_h(self, network: Network) -> float:
+        return fuel_h(network, self._kw[1], self._levels[1], 1)
+
+    def _fuel_h(self, network: Network) -> Band:
+        return Band(*[fuel_h(network, self._kw[bound], self._levels[bound], bound) for bound in range(3)])
