@@ -22,6 +22,8 @@ if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
     from lifeline.model.inventory import Inventory, Link, ProtectionGroup
 
 SCHEMA = "lifeline.fastpath-plan/1"
+SESSION_BITS = 12
+"""Low bits of a BFD discriminator that number the session; the others are drawn at random."""
 FIRST_NEXTHOP_ID = 1_000_000_000
 """Nexthop objects of ours are numbered from here, in the order of the inventory's groups.
 
@@ -43,7 +45,7 @@ class SessionPlan:
     local: str
     remote: str
     discriminator: int
-    """My Discriminator: nonzero, unique at this site, the same in every life of the fast path."""
+    """Number of the session, unique at this site: the low bits of My Discriminator, and the STAMP session's number."""
     interval_us: int
     """Desired Min TX and Required Min RX Interval."""
     detect_mult: int
@@ -58,12 +60,14 @@ class SessionPlan:
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
-    """One end of a protection group: two links, and the networks that follow the selector."""
+    """One end of a protection group: two paths, and the networks that follow the selector."""
 
     id: str
     nexthop_id: int
     working: str
+    """A link."""
     protection: str
+    """A link, or another group; a group that serves as a path has no prefixes of its own."""
     prefixes: tuple[str, ...]
     revertive: bool
     wtr_ms: int
@@ -85,6 +89,11 @@ class FastPathPlan:
     because an address that belongs to the cut fibre cannot be answered over the satellite."""
     sessions: tuple[SessionPlan, ...]
     groups: tuple[GroupPlan, ...]
+
+    def links_of(self, path: str) -> tuple[str, ...]:
+        """Return the links by which a path may go, the one to be preferred first; a link is its own."""
+        group = next((group for group in self.groups if group.id == path), None)
+        return (path,) if group is None else (group.working, *self.links_of(group.protection))
 
     def session(self, link: str) -> SessionPlan:
         """Return the session over a link of this plan."""
@@ -214,6 +223,10 @@ def check_plan(plan: FastPathPlan) -> None:
     sessions = {s.link: s for s in plan.sessions}
     owners: dict[str, str] = {}
     numbers: dict[int, str] = {}
+    if len(plan.sessions) >= 1 << SESSION_BITS:
+        raise PlanError(
+            f"{len(plan.sessions)} links with bfd at {plan.site}, at most {(1 << SESSION_BITS) - 1} are possible"
+        )
     for session in plan.sessions:
         if (":" in session.local) != (":" in session.remote):
             raise PlanError(f"link {session.link}: one end is IPv4, the other IPv6")

@@ -27,6 +27,13 @@ The rules, before the tables:
    creation or of the end of AdminDown; cleared by Up. Before the first of these nothing is known and nothing is said.
 9. With authentication in use, a packet without a good authentication section is discarded, and without it one with
    (6.8.6, `auth`).
+10. A far end whose *process* has gone, or begins anew, is no path that failed. Its host refuses our packets (ICMP port
+   unreachable) for as long as nobody listens, which proves both directions; and a new life says Down without diagnostic
+   and without knowing us, where one that has lost us says why. Either way the session goes down as ever and
+   `SignalFail` waits: for `VACANT_S` after the last refusal, for `establish_s` after the new life's first word. Anybody
+   on the link may forge a refusal, so with authentication in use none counts.
+11. The local discriminator is drawn anew whenever the session leaves Up or Init for Down: packets recorded before are
+   then another session's, and played back they bring nothing Up.
 """
 
 from __future__ import annotations
@@ -34,48 +41,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
-from typing import Final
 
 from .auth import Authenticator, KeyRing
+from .bfd_tables import DETECTION_EXPIRED, SLOW_INTERVAL_US, TRANSITIONS, VACANT_S
 from .bfd_types import Effect, Send, SessionConfig, SignalFail, StateChanged
 from .packet import ControlPacket, Diagnostic, State
 from .poll import POLL_TRANSITIONS, Poll, PollInput
 
 __all__ = [
-    "DETECTION_EXPIRED", "SLOW_INTERVAL_US", "TRANSITIONS", "Diagnostic", "Effect", "Send", "Session", "SessionConfig",
-    "SignalFail", "State", "StateChanged",
+    "DETECTION_EXPIRED", "SLOW_INTERVAL_US", "TRANSITIONS", "VACANT_S", "Diagnostic", "Effect", "Send", "Session",
+    "SessionConfig", "SignalFail", "State", "StateChanged",
 ]  # fmt: skip
-
-SLOW_INTERVAL_US: Final = 1_000_000
-"""The least Desired Min TX Interval of a session that is not Up (RFC 5880 6.8.3)."""
-
-TRANSITIONS: Final[dict[tuple[State, State], tuple[State, Diagnostic | None]]] = {
-    # (own state, received state): (next state, new diagnostic or None to keep it)            RFC 5880 6.8.6
-    (State.ADMIN_DOWN, State.ADMIN_DOWN): (State.ADMIN_DOWN, None),
-    (State.ADMIN_DOWN, State.DOWN): (State.ADMIN_DOWN, None),
-    (State.ADMIN_DOWN, State.INIT): (State.ADMIN_DOWN, None),
-    (State.ADMIN_DOWN, State.UP): (State.ADMIN_DOWN, None),
-    (State.DOWN, State.ADMIN_DOWN): (State.DOWN, None),
-    (State.DOWN, State.DOWN): (State.INIT, None),
-    (State.DOWN, State.INIT): (State.UP, Diagnostic.NO_DIAGNOSTIC),
-    (State.DOWN, State.UP): (State.DOWN, None),
-    (State.INIT, State.ADMIN_DOWN): (State.DOWN, Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN),
-    (State.INIT, State.DOWN): (State.INIT, None),
-    (State.INIT, State.INIT): (State.UP, Diagnostic.NO_DIAGNOSTIC),
-    (State.INIT, State.UP): (State.UP, Diagnostic.NO_DIAGNOSTIC),
-    (State.UP, State.ADMIN_DOWN): (State.DOWN, Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN),
-    (State.UP, State.DOWN): (State.DOWN, Diagnostic.NEIGHBOR_SIGNALED_SESSION_DOWN),
-    (State.UP, State.INIT): (State.UP, None),
-    (State.UP, State.UP): (State.UP, None),
-}
-
-DETECTION_EXPIRED: Final[dict[State, tuple[State, Diagnostic | None]]] = {
-    # own state: (next state, new diagnostic or None to keep it)                              RFC 5880 6.8.4
-    State.ADMIN_DOWN: (State.ADMIN_DOWN, None),
-    State.DOWN: (State.DOWN, None),
-    State.INIT: (State.DOWN, Diagnostic.CONTROL_DETECTION_TIME_EXPIRED),
-    State.UP: (State.DOWN, Diagnostic.CONTROL_DETECTION_TIME_EXPIRED),
-}
 
 
 class Session:
@@ -88,21 +64,29 @@ class Session:
         now: monotonic seconds.
         jitter: a source of numbers in [0, 1), drawn once for each packet sent.
         auth: authentication, when it is in use.
+        draw: a source of local discriminators, unique at this system (rule 11); None: always the configured one.
     """
 
     __slots__ = (
         "_auth", "_config", "_contents", "_desired_min_tx_us", "_detect_at", "_detection_s", "_diagnostic",
-        "_establish_by", "_graced_at", "_heard", "_interval_most_s", "_interval_span_s", "_interval_us", "_jitter",
-        "_last_rx_at", "_last_tx_at", "_meticulous", "_periodic", "_poll", "_remote_demand",
-        "_remote_desired_min_tx_us", "_remote_detect_mult", "_remote_diagnostic", "_remote_discriminator",
-        "_remote_min_rx_us", "_remote_state", "_rx_in_effect_us", "_signal_fail", "_state", "_tx_at",
-        "_tx_in_effect_us", "discarded", "last_discard",
+        "_discriminator", "_draw", "_establish_by", "_graced_at", "_heard", "_interval_most_s", "_interval_span_s",
+        "_interval_us", "_jitter", "_last_rx_at", "_last_tx_at", "_meticulous", "_periodic", "_poll", "_refused_at",
+        "_remote_demand", "_remote_desired_min_tx_us", "_remote_detect_mult", "_remote_diagnostic",
+        "_remote_discriminator", "_remote_min_rx_us", "_remote_state", "_rx_in_effect_us", "_signal_fail", "_state",
+        "_tx_at", "_tx_in_effect_us", "_vacant", "discarded", "last_discard",
     )  # fmt: skip
 
     def __init__(
-        self, config: SessionConfig, now: float, jitter: Callable[[], float], auth: Authenticator | None = None
+        self,
+        config: SessionConfig,
+        now: float,
+        jitter: Callable[[], float],
+        auth: Authenticator | None = None,
+        draw: Callable[[], int] | None = None,
     ) -> None:
         self._config = config
+        self._draw = draw
+        self._discriminator = draw() if draw else config.local_discriminator
         self._auth = auth
         self._meticulous = auth is not None and auth.meticulous  # then no two packets are alike
         self._jitter = jitter
@@ -120,7 +104,8 @@ class Session:
         self._remote_desired_min_tx_us = 0
         self._forget_remote()
 
-        self._last_rx_at = self._last_tx_at = self._graced_at = -inf
+        self._last_rx_at = self._last_tx_at = self._graced_at = self._refused_at = -inf
+        self._vacant = False
         self._establish_by = now + config.establish_s
         self._tx_at = inf
         self._interval_us = 0
@@ -188,6 +173,13 @@ class Session:
             self._judge(True, f"reported locally: {diagnostic.text}", now, effects)
             self._settle(now, effects, self._become(State.DOWN, diagnostic, now))
         return tuple(effects)
+
+    def far_end_refuses(self, now: float) -> None:
+        """Take it that the far host refused a packet of ours at `now`, as nobody listens there (rule 10)."""
+        if self._auth is None:
+            self._refused_at = now
+            if self._vacant:
+                self._establish_by = now + VACANT_S
 
     def far_end_is_back(self, now: float) -> None:
         """Count silence after the far end's AdminDown again: another session with the same far end came Up at `now`.
@@ -267,6 +259,11 @@ class Session:
         return self._config
 
     @property
+    def local_discriminator(self) -> int:
+        """bfd.LocalDiscr of the present attempt (rule 11)."""
+        return self._discriminator
+
+    @property
     def state(self) -> State:
         """bfd.SessionState."""
         return self._state
@@ -320,7 +317,7 @@ class Session:
 
     def _refusal(self, packet: ControlPacket, now: float) -> str:
         """Return why RFC 5880 6.8.6 discards a packet, or an empty string."""
-        if packet.your_discriminator not in (0, self._config.local_discriminator):
+        if packet.your_discriminator not in (0, self._discriminator):
             return f"Your Discriminator {packet.your_discriminator:#010x} is not this session's"
         if self._auth is None:
             return "authenticated, but authentication is not in use" if packet.auth else ""
@@ -349,11 +346,14 @@ class Session:
             self._judge(False, "BFD session is Up", now, effects)
         elif packet.state is State.ADMIN_DOWN:
             self._establish_by = inf
+        elif previous is State.UP and state is State.DOWN and packet.begins_anew:
+            self._establish_by = now + self._config.establish_s
         elif previous is State.UP and state is State.DOWN:
             told = f": {packet.diagnostic.text}" if packet.diagnostic else ""
             self._judge(True, f"far end signalled {packet.state.text}{told}", now, effects)
-        elif far_end_was_admin_down and state is not State.ADMIN_DOWN:
+        elif (far_end_was_admin_down or self._vacant) and state is not State.ADMIN_DOWN:
             self._establish_by = now + self._config.establish_s
+        self._vacant = False
         changed = self._become(state, diagnostic, now)
         answer = packet.poll and state is not State.ADMIN_DOWN
         self._settle(now, effects, changed, final=answer)
@@ -367,12 +367,18 @@ class Session:
         changed = None
         if now >= self._detect_at:
             state, diagnostic = DETECTION_EXPIRED[self._state]
-            if self._state is State.UP:
+            if self._state is State.UP and self._refused_at > self._last_rx_at:
+                self._vacant = True
+                self._establish_by = self._refused_at + VACANT_S
+            elif self._state is State.UP:
                 self._judge(True, "BFD detection time expired", now, effects)
             self._forget_remote()
             changed = self._become(state, diagnostic, now)
         if now >= self._establish_by:
-            self._judge(True, f"BFD session did not come Up within {self._config.establish_s:g} s", now, effects)
+            waited = f"BFD session did not come Up within {self._config.establish_s:g} s"
+            self._judge(
+                True, "far end's process had gone, now nothing answers" if self._vacant else waited, now, effects
+            )
         self._settle(now, effects, changed)
         if now >= self._tx_at:
             effects.extend(self.handle_timer(now))
@@ -386,6 +392,8 @@ class Session:
         if state is previous:
             return None
         self._state = state
+        if state is State.DOWN and self._draw:
+            self._discriminator = self._draw()
         if state is not State.UP:
             self._rx_in_effect_us = self._config.required_min_rx_us
         if self._desire(self._desired_for(state)):
@@ -482,7 +490,7 @@ class Session:
             state=self._state,
             diagnostic=self._diagnostic,
             detect_mult=config.detect_mult,
-            my_discriminator=config.local_discriminator,
+            my_discriminator=self._discriminator,
             your_discriminator=self._remote_discriminator,
             desired_min_tx_us=self._desired_min_tx_us,
             required_min_rx_us=config.required_min_rx_us,

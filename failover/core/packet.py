@@ -124,6 +124,11 @@ class ControlPacket:
             raise BfdPacketError(f"field out of range: {error}") from None
         return mandatory + auth
 
+    @property
+    def begins_anew(self) -> bool:
+        """Whether it is of a session that has just begun: it does not know us, and gives no reason for being Down."""
+        return not self.your_discriminator and self.state is State.DOWN and not self.diagnostic
+
     def same_but_for_auth(self, other: ControlPacket) -> bool:
         """Return whether another packet says the same, be it signed differently."""
         return (

@@ -7,7 +7,6 @@ swapped. A message counts only with TTL 255, from the link's other end, by the l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import chain
 
 from ..core.aps import APS_PORT, ApsMessage, ApsMessageError
 from ..io.link_socket import TTL, LinkSocket
@@ -44,15 +43,16 @@ class ApsPost:
     ) -> None:
         self._groups = list(groups)
         self._deliver, self._refuse = deliver, refuse
-        paths = list(chain.from_iterable((group.working, group.protection) for group in self._groups))
+        paths = {path.plan.link: path for group in self._groups for path in group.links}.values()
         self._by_address = {(path.plan.interface, path.plan.remote): path for path in paths}
+        self._here = {path.plan.link: [g for g in self._groups if path in g.links] for path in paths}
         self.listeners = Listeners(
             poller, f"UDP port {APS_PORT}", {_home(path): path for path in paths}, _open, self._read, lost
         )
 
     def send(self, group: GroupEnd, message: ApsMessage) -> None:
         """Send a message over a group's protection path, or count it as unsent: the next one is due soon."""
-        path = group.protection
+        path = group.by_protection
         sock = self.listeners.get(_home(path))
         try:
             if sock is None:
@@ -81,7 +81,7 @@ class ApsPost:
 
     def _addressee(self, path: Path, number: int) -> GroupEnd | None:
         """Find the group of a message; a stranger's is for the only group that a link protects, which will complain."""
-        here = [group for group in self._groups if path in (group.working, group.protection)]
+        here = self._here[path.plan.link]
         if meant := next((group for group in here if group.plan.number == number), None):
             return meant
         protected = [group for group in here if path is group.protection]

@@ -12,13 +12,14 @@ The rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..core.protection import Command, Selector
 from ..plan import write_json
-from .group import Effects, GroupEnd
+from .group import GroupEnd
+from .groups import Effects, Groups
 from .narration import say
 
 SCHEMA = "lifeline.fastpath-commands/1"
@@ -48,9 +49,9 @@ class Commands:
         groups: the ends of groups here.
     """
 
-    def __init__(self, path: Path, groups: Iterable[GroupEnd]) -> None:
+    def __init__(self, path: Path, groups: Groups) -> None:
         self._path = path
-        self._groups = {group.plan.id: group for group in groups}
+        self._groups = groups
         self._tokens: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
         """The last command carried out, by group."""
@@ -58,9 +59,9 @@ class Commands:
         """What was put back and may have to be put back again, and until when."""
         self._written: dict[str, Any] = {}
 
-    def restore(self, now: float) -> list[tuple[GroupEnd, Effects]]:
+    def restore(self, now: float) -> Effects:
         """Put back what stood in the last life, before anything is known of the paths."""
-        effects: list[tuple[GroupEnd, Effects]] = []
+        effects: Effects = ()
         for name, kept in self._read().items():
             if (group := self._groups.get(name)) is None:
                 continue
@@ -68,22 +69,22 @@ class Commands:
             for command in map(Command, kept["standing"]):
                 if command is not Command.FREEZE:
                     self._settling[name] = command, now + SETTLE_S
-                outcome = group.core.restore(command, now)
-                effects.append((group, outcome.effects))
+                outcome, told = self._groups.restore(group, command, now)
+                effects += told
                 what = "restored" if outcome.accepted else "not restored"
                 say("info", f"command {what}", group=name, command=command.value, reason=outcome.reason)
         self.remember()
         return effects
 
-    def settle(self, now: float) -> list[tuple[GroupEnd, Effects]]:
+    def settle(self, now: float) -> Effects:
         """Put back again what our own absence has overridden."""
-        effects: list[tuple[GroupEnd, Effects]] = []
+        effects: Effects = ()
         for name, (command, until) in list(self._settling.items()):
             group = self._groups[name]
             if now >= until:
                 del self._settling[name]
-            elif group.core.standing_command is None and (outcome := group.core.command(command, now)).accepted:
-                effects.append((group, outcome.effects))
+            elif group.core.standing_command is None and group.core.plan(command, now).accepted:
+                effects += self._groups.command(group, command, now)[1]
                 say("info", "command restored again", group=name, command=command.value)
         self.remember()
         return effects
@@ -113,22 +114,21 @@ class Commands:
             }
         if answer["dry_run"] or not prediction.accepted:
             return group, answer, ()
-        outcome = group.core.command(command, now)
+        outcome, effects = self._groups.command(group, command, now)
         answer |= {"accepted": outcome.accepted, "reason": outcome.reason, "result": group.standing()}
         self._tokens[group.plan.id], self._answers[group.plan.id] = answer["token"], answer
         self._settling.pop(group.plan.id, None)
-        return group, answer, outcome.effects
+        return group, answer, effects
 
     def remember(self) -> None:
         """Write down what stands, where that has changed."""
         groups = {
             name: {
-                "token": self._tokens[name],
-                "standing": [command.value for command in self._standing(name, group)],
+                "token": token,
+                "standing": [command.value for command in self._standing(name, self._groups[name])],
                 "answer": self._answers[name],
             }
-            for name, group in self._groups.items()
-            if name in self._tokens
+            for name, token in self._tokens.items()
         }
         if groups == self._written:
             return

@@ -1,4 +1,4 @@
-"""One end of a protection group: feeds the protection state machine and carries out its selection."""
+"""One end of a protection group: carries out in the kernel what its state machine selects, and tells how it stands."""
 
 from __future__ import annotations
 
@@ -8,23 +8,21 @@ from typing import Any
 
 from lifeline import clock
 
-from ..core.aps import ApsMessage
-from ..core.bfd import SignalFail
-from ..core.protection import ApsConfig, Command, Effect, Protection, ProtectionConfig, Selector
-from ..core.quality import SignalDegrade
+from ..core.protection import ApsConfig, Command, Protection, ProtectionConfig, Selector
 from ..io.rtnetlink import Failure
 from ..plan import GroupPlan
 from .path import Path
 from .routes import Routes
 from .worker import Worker
 
-Effects = tuple[Effect, ...]
-
 
 class GroupEnd:
     """This site's end of a protection group.
 
     Attributes:
+        working: a path.
+        protection: another path, or the group that serves as one.
+        above: groups whose protection path this one is.
         dirty: what should stand in the kernel does perhaps not; `repair` when a try makes sense.
         trouble: why it does not, empty when it does.
         switch_us: how long the last switch took, from the decision until the kernel had done it.
@@ -35,10 +33,13 @@ class GroupEnd:
 
     core: Protection
 
-    def __init__(self, plan: GroupPlan, site: str, paths: tuple[Path, Path], routes: Routes, worker: Worker) -> None:
+    def __init__(
+        self, plan: GroupPlan, site: str, working: Path, protection: Path | GroupEnd, routes: Routes, worker: Worker
+    ) -> None:
         self.plan = plan
         self.site = site
-        self.working, self.protection = paths
+        self.working, self.protection = working, protection
+        self.above: list[str] = []
         self.dirty = True
         self.trouble = ""
         self.switch_us = 0.0
@@ -70,31 +71,23 @@ class GroupEnd:
 
     @property
     def selected(self) -> Path:
-        """The path that carries the traffic."""
-        return self.working if self.selector is Selector.WORKING else self.protection
+        """The link that carries the traffic."""
+        return self.working if self.selector is Selector.WORKING else self.by_protection
 
-    def signal(self, path: Path, change: SignalFail) -> Effects:
-        """Tell the state machine that a path's signal failed, or is back."""
-        return self.core.signal_fail(self._which(path), change.failed, change.at, change.reason)
+    @property
+    def by_protection(self) -> Path:
+        """The link by which the protection path goes."""
+        return self.protection.selected if isinstance(self.protection, GroupEnd) else self.protection
 
-    def degrade(self, path: Path, change: SignalDegrade) -> Effects:
-        """Tell the state machine that a path is lossy, or good again."""
-        return self.core.signal_degrade(self._which(path), change.raised, change.at, "; ".join(change.reasons))
+    @property
+    def links(self) -> tuple[Path, ...]:
+        """All links by which traffic may go, the one to be preferred first."""
+        below = self.protection.links if isinstance(self.protection, GroupEnd) else (self.protection,)
+        return (self.working, *below)
 
-    def receive(self, path: Path, message: ApsMessage, now: float) -> Effects:
-        """Tell the state machine what the far end says."""
-        return self.core.receive(message, now, self._which(path))
-
-    def _which(self, path: Path) -> Selector:
+    def which(self, path: Path) -> Selector:
+        """Return which of the two paths a link belongs to."""
         return Selector.WORKING if path is self.working else Selector.PROTECTION
-
-    def handle_timer(self, now: float) -> Effects:
-        """Let hold-off, WTR and the APS channel's timers run out."""
-        return self.core.handle_timer(now)
-
-    def deadline(self) -> float | None:
-        """Return when one of them runs out, monotonic seconds."""
-        return self.core.next_deadline()
 
     def commands(self) -> list[Command]:
         """Return the operator's commands that stand at this end."""
@@ -103,12 +96,15 @@ class GroupEnd:
 
     # ------------------------------------------------------------ the kernel
 
-    def switch(self, selector: Selector) -> None:
-        """Send the traffic by a path, now."""
-        self._ask(self._routes.selection(self.plan.id, selector), clock.monotonic_ns())
+    def route(self, link: str) -> None:
+        """Send the traffic by a link, now."""
+        self._ask(self._routes.selection(self.plan.id, link), clock.monotonic_ns())
+        self._worker.wait_briefly()
+
+    def switched(self) -> None:
+        """Count a move of this group's own selector."""
         self.switch_count += 1
         self.last_switch_at_ns = clock.wall_ns()
-        self._worker.wait_briefly()
 
     def repair(self) -> None:
         """Put nexthop, routes and floating routes in place again, without a change of selector.
@@ -117,9 +113,9 @@ class GroupEnd:
         """
         if self._under_way:
             return
-        floating = self._routes.floating(self.plan.id) if self.protection.carrier else b""
+        floating = b"".join(self._routes.floating(self.plan.id, path.plan.link) for path in self.links if path.carrier)
         if self.selected.carrier:
-            self._ask(self._routes.selection(self.plan.id, self.selector) + floating)
+            self._ask(self._routes.selection(self.plan.id, self.selected.plan.link) + floating)
         else:
             self._tell(f"no light on {self.selected.plan.interface}")
             self._ask(floating)
@@ -173,7 +169,8 @@ class GroupEnd:
             "site": self.site,
             **self.standing(),
             "working": self.working.body(),
-            "protection": self.protection.body(),
+            "protection": self._protection(),
+            "above": self.above,
             "commands": [command.value for command in self.commands()],
             "aps": self._aps(),
             "wtr_ends_at_ns": wtr_ends_at_ns,
@@ -185,6 +182,13 @@ class GroupEnd:
             "trouble": self.trouble,
             "switch_us": round(self.switch_us, 1),
         }
+
+    def _protection(self) -> dict[str, Any]:
+        """Return the protection path's body: of a group the link by which it goes, and whether it carries."""
+        if isinstance(self.protection, GroupEnd):
+            below = {"group": self.protection.plan.id, "carries": self.protection.core.carries}
+            return self.by_protection.body() | below
+        return self.protection.body()
 
     def _aps(self) -> dict[str, Any]:
         """Return what the far end says, None for what is not known, and what is wrong between the two ends."""

@@ -23,7 +23,8 @@ from lifeline import clock
 from ..core.aps import ApsMessage
 from ..core.bfd import Diagnostic, Effect, Send, SignalFail, State, StateChanged
 from ..core.packet import BfdPacketError, ControlPacket
-from ..core.protection import CommandDropped, Select, Selector, SendAps
+from ..core.protection import CommandDropped, Select, SendAps
+from ..core.protection.cascade import Reroute
 from ..core.quality import SignalDegrade
 from ..io import rtnetlink
 from ..io.bfd_socket import BFD_PORT, TTL, Receiver
@@ -33,7 +34,8 @@ from ..io.stamp_session import timescale
 from ..plan import FastPathPlan
 from .aps import ApsPost
 from .commands import Commands
-from .group import Effects, GroupEnd
+from .group import GroupEnd
+from .groups import Effects, Groups
 from .interfaces import Interfaces
 from .listeners import Listeners
 from .measuring import Measuring
@@ -80,19 +82,12 @@ class FastPath:
         self._worker = worker = Worker()
         self._poller = poller = Poller()
         scale = timescale()
-        self.paths = {session.link: Path(session, now, scale, self.stats.refuse) for session in plan.sessions}
+        self.paths = {s.link: Path(s, now, scale, self.stats.refuse, poller) for s in plan.sessions}
         self._watched = list(self.paths.values())
-        self._by_discriminator = {path.plan.discriminator: path for path in self._watched}
         self._by_address = {(p.plan.interface, p.plan.remote): p for p in self._watched}
-        self.groups = [
-            GroupEnd(group, plan.site, (self.paths[group.working], self.paths[group.protection]), self._routes, worker)
-            for group in plan.groups
-        ]
+        self.groups = Groups(plan, self.paths, self._routes, worker)
         for group in self.groups:
             group.on_trouble = partial(self._report_group, group)
-        self._groups_of = {
-            link: [g for g in self.groups if link in {g.plan.working, g.plan.protection}] for link in self.paths
-        }
         by_interface = {(path.plan.interface, path.plan.version): path for path in self._watched}
         title = f"UDP port {BFD_PORT}"
         self._bfd = Listeners(poller, title, by_interface, _open_receiver, self._read_packets, self._interface_went)
@@ -125,9 +120,8 @@ class FastPath:
             for path in self._watched:
                 if path.deadline <= now:
                     self._expire(path, now)
-        for group in self.groups:
-            if (deadline := group.deadline()) is not None and deadline <= now:
-                self._act(group, group.handle_timer(now))
+        if (deadline := self.groups.deadline()) is not None and deadline <= now:
+            self._act(self.groups.handle_timer(now))
         self._measuring.handle_timer(now)
         if self._pending:
             self._flush()
@@ -139,10 +133,8 @@ class FastPath:
 
     def _deadline(self) -> float:
         deadline = min(self._soonest(), self._next_tick, self._measuring.deadline())
-        for group in self.groups:
-            if (due := group.deadline()) is not None:
-                deadline = min(deadline, due)
-        return deadline
+        due = self.groups.deadline()
+        return deadline if due is None else min(deadline, due)
 
     def _catch_signals(self) -> None:
         ours, theirs = socket.socketpair()
@@ -186,8 +178,7 @@ class FastPath:
         self._next_tick = now + TICK_S
         if self._ticks % AUDIT_TICKS == 0:
             self._audit()
-        for group, effects in self._commands.settle(now):
-            self._act(group, effects)
+        self._act(self._commands.settle(now))
         if self._unsettled or any(group.dirty for group in self.groups):
             self._refresh()
             self._flush()
@@ -203,7 +194,7 @@ class FastPath:
             except BfdPacketError as error:
                 self.stats.refuse(str(error))
                 continue
-            path = self._path_of(packet, interface, datagram.source)
+            path = self._by_address.get((interface, datagram.source))  # the session itself minds the discriminator
             if path is None or datagram.ttl != TTL:
                 self.stats.refuse("no such session" if path is None else f"TTL {datagram.ttl}, must be {TTL}")
                 continue
@@ -215,71 +206,63 @@ class FastPath:
         self.stats.refuse(f"{path.plan.interface}: {error.strerror}")
         self._unsettled = True
 
-    def _path_of(self, packet: ControlPacket, interface: str, source: str) -> Path | None:
-        """Find the session of a packet (RFC 5880 6.8.6), which must come from the other end, by its own link."""
-        path = self._by_address.get((interface, source))
-        if packet.your_discriminator and path is not self._by_discriminator.get(packet.your_discriminator):
-            return None
-        return path
-
     # ------------------------------------------------------------ judgement and action
 
     def _apply(self, path: Path, effects: tuple[Effect, ...]) -> None:
         """Carry out a session's effects, most urgent first as they come."""
-        if any(isinstance(effect, StateChanged) for effect in effects):
-            path.since_ns = clock.wall_ns()
         for effect in effects:
             if isinstance(effect, Send):
                 path.transmit(effect.packet)
             elif isinstance(effect, SignalFail):
-                path.signal(effect)
-                for group in self._groups_of[path.plan.link]:
-                    self._act(group, group.signal(path, effect))
+                self._act(self.groups.signal(path, effect))
             else:
+                path.state_is(effect.state)
                 self._report_session(path, effect)
                 if effect.state is State.UP:
-                    self._expect_on_the_other_path(path, effect.at)
+                    self._expect_on_the_other_paths(path, effect.at)
         path.deadline = path.session.next_deadline()
 
-    def _act(self, group: GroupEnd, effects: Effects) -> None:
-        """Carry out a group's effects: the switch at once, its report when all switches of this pass are done."""
-        news = False
-        for effect in effects:
+    def _act(self, effects: Effects) -> None:
+        """Carry out groups' effects: the switch at once, its report when all switches of this pass are done."""
+        news: dict[str, GroupEnd] = {}
+        for name, effect in effects:
+            group = self.groups[name]
             if isinstance(effect, SendAps):
                 self._aps.send(group, effect.message)
                 continue
-            news = True
-            if isinstance(effect, Select):
-                group.switch(effect.selector)
+            news[name] = group
+            if isinstance(effect, Reroute):
+                group.route(effect.link)
+            elif isinstance(effect, Select):
+                group.switched()
             elif isinstance(effect, CommandDropped):
                 self._commands.remember()
-        if news:
+        for group in news.values():
             self._report_group(group)
 
     def _hear_far_end(self, group: GroupEnd, path: Path, message: ApsMessage) -> None:
-        self._act(group, group.receive(path, message, clock.monotonic_s()))
+        self._act(self.groups.receive(group, path, message, clock.monotonic_s()))
 
     def _degrade(self, path: Path, change: SignalDegrade) -> None:
-        for group in self._groups_of[path.plan.link]:
-            self._act(group, group.degrade(path, change))
+        self._act(self.groups.degrade(path, change))
 
     def _command(self, order: Mapping[str, Any]) -> None:
         """Carry out an operator's order: act, write down what stands, answer."""
         now = clock.monotonic_s()
         group, answer, effects = self._commands.carry_out(order, now)
         if group is not None:
-            self._act(group, effects)
+            self._act(effects)
             if answer["result"] is not None and not effects:  # a freeze moves nothing and is news all the same
                 self._report_group(group)
             self._commands.remember()
         self._report("command", f"group:{answer['group']}", answer, now)
 
-    def _expect_on_the_other_path(self, path: Path, now: float) -> None:
-        """A far end that is Up here runs, and owes a session on the group's other path as well."""
-        for group in self._groups_of[path.plan.link]:
-            other = group.protection if path is group.working else group.working
-            other.session.far_end_is_back(now)
-            other.deadline = other.session.next_deadline()
+    def _expect_on_the_other_paths(self, path: Path, now: float) -> None:
+        """A far end that is Up here runs, and owes a session on the group's other paths as well."""
+        for other in {other.plan.link: other for group in self.groups.of(path) for other in group.links}.values():
+            if other is not path:
+                other.session.far_end_is_back(now)
+                other.deadline = other.session.next_deadline()
 
     def _report_group(self, group: GroupEnd) -> None:
         self._report("protection", f"group:{group.plan.id}", group.body(), clock.monotonic_s())
@@ -338,7 +321,7 @@ class FastPath:
                 continue
             if not path.carrier:
                 self._apply(path, path.session.path_failed(Diagnostic.PATH_DOWN, now))
-            for group in self._groups_of[path.plan.link]:
+            for group in self.groups.of(path):
                 group.dirty |= bool(path.carrier and not had_light)
             self._unsettled = True
 
@@ -358,16 +341,19 @@ class FastPath:
         self._unsettled = not settled
 
     def _audit(self) -> None:
-        selectors = {group.plan.id: group.selector for group in self.groups}
+        carrying = self._carrying()
 
         def audit() -> set[str]:
             try:
-                return self._routes.audit(selectors)
+                return self._routes.audit(carrying)
             except OSError as error:
                 say("warning", "audit of routes broke off", error=str(error))
                 return set()
 
         self._worker.do(audit, self._soil)
+
+    def _carrying(self) -> dict[str, str]:
+        return {group.plan.id: group.selected.plan.link for group in self.groups}
 
     def _soil(self, wrong: set[str]) -> None:
         for group in self.groups:
@@ -378,15 +364,12 @@ class FastPath:
         self._interfaces.load(self._survey)
         self._routes.choose_sources(self._interfaces.addresses, self._interfaces.by_index)
         self._routes.rebuild()
-        standing = self._routes.adopted()
-        for group in self.groups:
-            group.start(standing.get(group.plan.id, Selector.WORKING), now)
-        wrong = self._routes.audit({group.plan.id: group.selector for group in self.groups})
+        self.groups.start(self._routes.adopted(), now)
+        wrong = self._routes.audit(self._carrying())
         for group in self.groups:
             group.dirty = group.plan.id in wrong
-        adopted = {group.plan.id: group.selector.value for group in self.groups if not group.dirty}
-        for group, effects in self._commands.restore(now):
-            self._act(group, effects)
+        adopted = {group: link for group, link in self._carrying().items() if not self.groups[group].dirty}
+        self._act(self._commands.restore(now))
         self._look_at_interfaces()
         self._refresh()
         self._flush()

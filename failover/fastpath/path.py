@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import secrets
 from typing import Any
 
 from lifeline import clock
 
-from ..core.bfd import Session, SessionConfig, SignalFail
+from ..core.bfd import Session, SessionConfig, State
 from ..core.packet import ControlPacket
 from ..core.quality import Quality
 from ..core.stamp import Timescale
 from ..io.bfd_socket import Sender
 from ..io.stamp_session import Prober, Refuse
-from ..plan import SessionPlan
+from ..plan import SESSION_BITS, SessionPlan
+from .poller import Poller
 
 
 class Path:
@@ -28,8 +30,9 @@ class Path:
         prober: measures the path, None where nothing is to be measured.
     """
 
-    def __init__(self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse) -> None:
+    def __init__(self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse, poller: Poller) -> None:
         self.plan = plan
+        self._poller = poller
         self.index: int | None = None
         self.carrier: bool | None = None
         self.trouble = f"there is no interface {plan.interface}"
@@ -47,6 +50,7 @@ class Path:
             ),
             now,
             random.random,
+            draw=lambda: secrets.randbits(32 - SESSION_BITS) << SESSION_BITS | plan.discriminator,
         )
         self.deadline = self.session.next_deadline()
         self.prober: Prober | None = None
@@ -54,10 +58,11 @@ class Path:
             phase = random.random()  # noqa: S311 - keeps paths from probing in step, guards nothing
             self.prober = Prober(Quality(plan.quality.config(plan.discriminator), scale, now, phase), refuse)
 
-    def signal(self, change: SignalFail) -> None:
-        """Measure only what is not known to have failed."""
+    def state_is(self, state: State) -> None:
+        """Measure only a path whose far end is there: elsewhere a lost probe would tell nothing new."""
+        self.since_ns = clock.wall_ns()
         if self.prober is not None:
-            act = self.prober.quality.suspend if change.failed else self.prober.quality.resume
+            act = self.prober.quality.resume if state is State.UP else self.prober.quality.suspend
             act(clock.monotonic_s())
 
     def interface_is(self, index: int | None, *, carrier: bool) -> bool:
@@ -80,6 +85,7 @@ class Path:
                     plan.version, plan.interface, self.index, plan.local, plan.remote, plan.discriminator
                 )
                 self.trouble = ""
+                self._poller.watch(self._sender.fileno(), self._hear_refusals, events=0)
             except OSError as error:
                 self.trouble = f"{plan.local} on {plan.interface}: {error.strerror}"
         return self._sender is not None
@@ -87,8 +93,14 @@ class Path:
     def close(self) -> None:
         """Close the sending socket."""
         if self._sender is not None:
+            self._poller.forget(self._sender.fileno())
             self._sender.close()
             self._sender = None
+
+    def _hear_refusals(self) -> None:
+        if self._sender is not None and self._sender.refused():
+            self.session.far_end_refuses(clock.monotonic_s())
+            self.deadline = self.session.next_deadline()
 
     def transmit(self, packet: ControlPacket) -> None:
         """Send a packet now, or count it as unsent: the next one is due soon."""

@@ -15,10 +15,10 @@ class Poller:
         self._epoll = select.epoll()
         self._readers: dict[int, Reader] = {}
 
-    def watch(self, fd: int, reader: Reader) -> None:
-        """Call `reader` whenever `fd` is readable."""
+    def watch(self, fd: int, reader: Reader, events: int = select.EPOLLIN) -> None:
+        """Call `reader` whenever `fd` is readable, or with `events` 0 when it has an error to tell."""
         self._readers[fd] = reader
-        self._epoll.register(fd, select.EPOLLIN)
+        self._epoll.register(fd, events)
 
     def forget(self, fd: int) -> None:
         """Leave `fd` alone from now on; call this before it is closed."""

@@ -23,10 +23,14 @@ _CS6 = 0xC0  # network control
 
 # Linux numbers that the socket module does not name.
 _IP_RECVTTL = 12
+_IP_RECVERR, _IPV6_RECVERR = 11, 25
+_SO_EE_ORIGIN_LOCAL = 1
 _SO_PRIORITY = 12
 _PRIORITY_CONTROL = 7  # TC_PRIO_CONTROL, the last one that an unprivileged process may ask for is 6
 _INT = struct.Struct("@i")
+_EXTENDED_ERROR = struct.Struct("@IBBBBII")  # struct sock_extended_err: errno, origin, type, code, pad, info, data
 _ANCILLARY = socket.CMSG_SPACE(TIMESPEC.size) + socket.CMSG_SPACE(_INT.size)
+_ERROR_ANCILLARY = socket.CMSG_SPACE(_EXTENDED_ERROR.size + 28)  # and the offender, a sockaddr_in6
 _PACKET_MAX = 128
 _DRAIN_MAX = 256
 
@@ -112,7 +116,7 @@ class Receiver:
 
 
 class Sender:
-    """Speaks for one session. Not connected: an ICMP error of the past must not eat the packet of the present."""
+    """Speaks for one session, and hears when the far host refuses what it says."""
 
     def __init__(self, version: int, interface: str, index: int, local: str, remote: str, port_hint: int) -> None:
         """Open the socket on the first free source port.
@@ -139,6 +143,8 @@ class Sender:
             else:
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, TTL)
                 self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_TOS, _CS6)
+            level, option = (socket.IPPROTO_IPV6, _IPV6_RECVERR) if version == 6 else (socket.IPPROTO_IP, _IP_RECVERR)
+            self._socket.setsockopt(level, option, 1)
             self._prioritise()
             self._bind(version, local, index, port_hint)
         except OSError:
@@ -163,13 +169,39 @@ class Sender:
             else:
                 return
 
+    def fileno(self) -> int:
+        """Return the socket's number, for polling: an error is shown when `refused` should be asked."""
+        return self._socket.fileno()
+
     def send(self, payload: bytes) -> None:
         """Send a packet now or never.
 
         Raises:
             OSError: the kernel did not take it (no carrier, no neighbour, no room).
         """
-        self._socket.sendto(payload, self._destination)
+        try:
+            self._socket.sendto(payload, self._destination)
+        except ConnectionRefusedError:  # an ICMP error of the past must not eat the packet of the present
+            self._socket.sendto(payload, self._destination)
+
+    def refused(self) -> bool:
+        """Return whether the far host refused a packet since the last call, as nobody listens there (RFC 1122 4.1.3.1).
+
+        That it says so proves the path in both directions.
+        """
+        refused = False
+        for _ in range(_DRAIN_MAX):
+            try:
+                _data, ancillary, _flags, _to = self._socket.recvmsg(
+                    _PACKET_MAX, _ERROR_ANCILLARY, socket.MSG_ERRQUEUE | socket.MSG_DONTWAIT
+                )
+            except OSError:
+                break
+            for _level, kind, data in ancillary:
+                if kind in (_IP_RECVERR, _IPV6_RECVERR) and len(data) >= _EXTENDED_ERROR.size:
+                    number, origin, *_ = _EXTENDED_ERROR.unpack_from(data)
+                    refused |= number == errno.ECONNREFUSED and origin != _SO_EE_ORIGIN_LOCAL
+        return refused
 
     def close(self) -> None:
         """Release the port."""

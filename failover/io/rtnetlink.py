@@ -167,15 +167,17 @@ def replace_selected_route(prefix: str, nexthop_id: int, sources: dict[int, str]
     return _route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, METRIC_SELECTED, attributes)
 
 
-def replace_floating_route(prefix: str, index: int, gateway: str, sources: dict[int, str]) -> bytes:
-    """Return the message for the floating route underneath: `prefix` by `gateway` at a metric that loses."""
+def replace_floating_route(
+    prefix: str, index: int, gateway: str, sources: dict[int, str], metric: int = METRIC_FLOATING
+) -> bytes:
+    """Return the message for a floating route underneath: `prefix` by `gateway` at a metric that loses."""
     via = ip_address(gateway)
     if via.version == ip_network(prefix).version:
         hop = attribute(RTA_GATEWAY, via.packed)
     else:  # struct rtvia: the next hop's family, then its address
         hop = attribute(RTA_VIA, struct.pack("=H", _family(via.version)) + via.packed)
     attributes = _u32(RTA_OIF, index) + hop + _source(prefix, sources)
-    return _route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, METRIC_FLOATING, attributes)
+    return _route(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, prefix, metric, attributes)
 
 
 def delete_route(prefix: str, metric: int) -> bytes:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
+from heapq import heapify, heappop, heappush
 
 from ..aps import ApsMessage
 from .machine import Protection
@@ -58,10 +59,16 @@ class Cascade:
             name: [path for path in (it.working, it.protection) if path in members] for name, it in members.items()
         }
         try:
-            self._upwards = tuple(TopologicalSorter(below).static_order())
+            upwards = tuple(TopologicalSorter(below).static_order())
         except CycleError as error:
             raise ValueError(f"groups carry each other: {' -> '.join(error.args[1])}") from None
-        self._links = {name: self.link_of(name) for name in self._upwards}
+        self._rank = {name: rank for rank, name in enumerate(upwards)}
+        self._using: dict[str, list[tuple[str, Selector]]] = {}
+        """By link or group: whose path it is, and which of the two."""
+        for name in upwards:
+            for which in Selector:
+                self._using.setdefault(self._members[name].path(which), []).append((name, which))
+        self._links = {name: self.link_of(name) for name in upwards}
 
     def link_of(self, name: str) -> str:
         """Return the link by which the traffic of a group goes; a link is its own."""
@@ -99,9 +106,19 @@ class Cascade:
         outcome = self[group].command(command, now)
         return outcome, self._upward({group: outcome.effects}, now)
 
+    def restore(self, group: str, command: Command, now: float) -> tuple[Outcome, tuple[GroupEffect, ...]]:
+        """Put a command back that stood in an earlier life of this end."""
+        outcome = self[group].restore(command, now)
+        return outcome, self._upward({group: outcome.effects}, now)
+
     def handle_timer(self, now: float) -> tuple[GroupEffect, ...]:
         """Act on what is due at `now` in any group."""
-        return self._upward({name: self[name].handle_timer(now) for name in self._upwards}, now)
+        due = {
+            name: member.machine.handle_timer(now)
+            for name, member in self._members.items()
+            if (deadline := member.machine.next_deadline()) is not None and deadline <= now
+        }
+        return self._upward(due, now) if due else ()
 
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` has something to do, monotonic seconds; None when nothing is timed."""
@@ -114,24 +131,25 @@ class Cascade:
         self, link: str, now: float, tell: Callable[[Protection, Selector], tuple[Effect, ...]]
     ) -> tuple[GroupEffect, ...]:
         effects: dict[str, tuple[Effect, ...]] = {}
-        for name, member in self._members.items():
-            for which in Selector:
-                if member.path(which) == link:
-                    effects[name] = effects.get(name, ()) + tell(member.machine, which)
+        for name, which in self._using.get(link, ()):
+            effects[name] = effects.get(name, ()) + tell(self[name], which)
         return self._upward(effects, now)
 
     def _upward(self, effects: dict[str, tuple[Effect, ...]], now: float) -> tuple[GroupEffect, ...]:
-        """Let each group hear of the groups below it, then say where traffic goes, and the rest after that."""
-        for name in self._upwards:
-            member = self._members[name]
-            for which in Selector:
-                if (lower := self._members.get(member.path(which))) is not None:
-                    effects[name] = effects.get(name, ()) + _tell(member.machine, which, lower.machine, now)
-        links = {name: self.link_of(name) for name in self._upwards}
-        moved: list[GroupEffect] = [
-            (name, Reroute(link)) for name, link in reversed(links.items()) if link != self._links[name]
-        ]
-        self._links = links
+        """Let the groups above hear of it, then say where traffic goes, and the rest after that."""
+        waiting = [(self._rank[name], name) for name in effects]
+        heapify(waiting)
+        moved: list[GroupEffect] = []
+        while waiting:
+            _, name = heappop(waiting)
+            for upper, which in self._using.get(name, ()):
+                if upper not in effects:
+                    heappush(waiting, (self._rank[upper], upper))
+                effects[upper] = effects.get(upper, ()) + _tell(self[upper], which, self[name], now)
+            if (link := self.link_of(name)) != self._links[name]:
+                self._links[name] = link
+                moved.append((name, Reroute(link)))
+        moved.reverse()  # traffic belongs to the uppermost
         return (*moved, *((name, effect) for name, them in effects.items() for effect in them))
 
 

@@ -138,28 +138,60 @@ def test_without_a_fast_path_the_kernel_falls_back_to_the_floating_route(pair: P
     until("both ends are Normal", pair.normal)
 
 
-def test_a_killed_fast_path_leaves_traffic_flowing_and_its_next_life_switches_nothing(pair: Pair) -> None:
+@pytest.mark.parametrize(
+    ("standing", "killed", "dead_for_s"),
+    [("ipv4", "a", 0.0), ("ipv4", "b", 0.0), ("ipv4", "a", 4.5), ("ipv6", "a", 0.0), ("ipv6", "b", 4.5)],
+    indirect=["standing"],
+)
+def test_a_killed_fast_path_moves_neither_end_and_loses_nothing(pair: Pair, killed: str, dead_for_s: float) -> None:
+    end, other = (pair.a, pair.b) if killed == "a" else (pair.b, pair.a)
+    before = other.group()["switch_count"]
     probes = pair.probes()
-    pair.a.stop(signal.SIGKILL)
-    until("b has noticed", lambda: pair.b.path("fibre")["bfd"] != "Up")
-    time.sleep(0.3)
-    pair.a.start()
+    end.stop(signal.SIGKILL)
+    if dead_for_s:
+        until("the other has noticed", lambda: {path["bfd"] for path in other.snapshot()["paths"]} == {"Down"})
+        time.sleep(dead_for_s)
+        assert [path["signal_fail"] for path in other.snapshot()["paths"]] == [False, False]
+        assert other.group()["state"] == "Normal"
+    end.start()
     until("both ends are Normal", pair.normal)
+    until("sessions are Up", lambda: {path["bfd"] for path in other.snapshot()["paths"]} == {"Up"})
     time.sleep(0.1)
     outages = probes.stop()
-    assert pair.a.group()["switch_count"] == 0
+    assert (end.group()["switch_count"], other.group()["switch_count"]) == (0, before)
     assert {way: outage.lost for way, outage in outages.items()} == {"a->b": 0, "b->a": 0}
 
 
-def test_a_fast_path_killed_on_protection_goes_on_with_protection(pair: Pair) -> None:
+@pytest.mark.parametrize("standing", ["ipv4"], indirect=True)
+@pytest.mark.parametrize("killed", ["a", "b"])
+def test_a_fast_path_killed_on_protection_goes_on_with_protection(pair: Pair, killed: str) -> None:
+    end, other = (pair.a, pair.b) if killed == "a" else (pair.b, pair.a)
     pair.world.cut("fibre")
     until("both ends on protection", lambda: pair.selectors() == ("protection", "protection"))
-    pair.a.stop(signal.SIGKILL)
-    pair.a.start()
-    assert pair.a.group()["selector"] == "protection"
-    until("a knows the fibre has failed", lambda: pair.a.group()["state"] == "Protecting failure")
-    assert pair.a.group()["switch_count"] == 0
+    before = other.group()["switch_count"]
+    probes = pair.probes()
+    end.stop(signal.SIGKILL)
+    end.start()
+    assert end.group()["selector"] == "protection"
+    until("it knows the fibre has failed", lambda: end.group()["state"] == "Protecting failure")
+    until("the satellite path is Up", lambda: other.path("sat")["bfd"] == "Up")
+    assert (end.group()["switch_count"], other.group()["switch_count"]) == (0, before)
+    assert {way: outage.lost for way, outage in probes.stop().items()} == {"a->b": 0, "b->a": 0}
     pair.world.heal()
+    until("both ends are Normal", pair.normal)
+
+
+@pytest.mark.parametrize("standing", ["ipv6"], indirect=True)
+def test_a_far_end_that_is_gone_for_good_keeps_its_path_only_while_its_host_answers(pair: Pair) -> None:
+    pair.a.stop(signal.SIGKILL)
+    try:
+        until("b has noticed", lambda: pair.b.path("fibre")["bfd"] == "Down")
+        pair.world.cut("fibre")
+        until("b has switched", lambda: pair.b.group()["selector"] == "protection")
+        assert pair.b.path("sat")["signal_fail"] is False
+    finally:
+        pair.world.heal()
+        pair.a.start()
     until("both ends are Normal", pair.normal)
 
 

@@ -29,6 +29,7 @@ class Group:
 
     def __init__(self, plan: GroupPlan, working: Path, protection: Path) -> None:
         self.plan, self.working, self.protection = plan, working, protection
+        self.by_protection, self.links = protection, (working, protection)
         self.aps_unsent = 0
 
 
@@ -46,14 +47,15 @@ class End(NamedTuple):
 
 def end(site: str, other: str, *, interface: str = "lo") -> End:
     refused: Counter[str] = Counter()
+    poller = Poller()
 
     def path(link: str, number: int) -> Path:
         plan = SessionPlan(link, interface, HOME[site, link], HOME[other, link], number, 10_000, 3)
-        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]))
+        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]), poller)
         made.interface_is(LOOPBACK, carrier=True)
         return made
 
-    group, poller = Group(PLAN, path("fibre", 1), path("sat", 2)), Poller()
+    group = Group(PLAN, path("fibre", 1), path("sat", 2))
     heard: list[tuple[str, int]] = []
 
     def deliver(_group: Any, came_by: Path, message: ApsMessage) -> None:

@@ -10,8 +10,10 @@ import pytest
 from shell_bodies import plan
 
 from failover.core.protection import Protection, ProtectionConfig, Selector
+from failover.core.protection.cascade import Cascade, Member
 from failover.fastpath.commands import SETTLE_S, Commands
 from failover.fastpath.group import GroupEnd
+from failover.fastpath.groups import Groups
 
 
 class Group(GroupEnd):
@@ -24,6 +26,14 @@ class Group(GroupEnd):
     def both_paths_work(self) -> None:
         for path in Selector:
             self.core.signal_fail(path, False, 1.0)
+
+
+class Alone(Groups):
+    """That group and no other."""
+
+    def __init__(self, group: Group) -> None:
+        self._ends = {group.plan.id: group}
+        self._cascade = Cascade({group.plan.id: Member(group.core, group.plan.working, group.plan.protection)})
 
 
 class Life(SimpleNamespace):
@@ -41,7 +51,7 @@ class Life(SimpleNamespace):
 def begin(tmp_path: Path) -> Any:
     def life() -> Life:
         group = Group()
-        commands = Commands(tmp_path / "commands.json", [group])
+        commands = Commands(tmp_path / "commands.json", Alone(group))
         commands.restore(0.5)
         group.both_paths_work()
         return Life(group=group, commands=commands)
@@ -107,12 +117,12 @@ def test_what_our_own_absence_has_overridden_is_put_back_again_for_a_while(begin
     life.commands.settle(4.0)
     assert life.group.core.standing_command is None
     life.group.core.signal_fail(Selector.PROTECTION, False, 5.0)
-    ((group, _effects),) = life.commands.settle(6.0)
-    assert group.core.selector is Selector.PROTECTION
-    assert life.commands.settle(0.5 + SETTLE_S) == []
+    assert life.commands.settle(6.0)
+    assert life.group.core.selector is Selector.PROTECTION
+    assert life.commands.settle(0.5 + SETTLE_S) == ()
     life.group.core.signal_fail(Selector.PROTECTION, True, 12.0)
     life.group.core.signal_fail(Selector.PROTECTION, False, 13.0)
-    assert life.commands.settle(14.0) == []
+    assert life.commands.settle(14.0) == ()
     assert begin().group.core.standing_command is None
 
 
