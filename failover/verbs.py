@@ -109,6 +109,13 @@ def agent() -> None:
     help=_("File with the hub's certificate or its issuer."),
 )
 @click.option(
+    "--known-hosts",
+    type=click.Path(path_type=Path),
+    default=Path("/etc/lifeline/known_hosts"),
+    show_default=True,
+    help=_("Host keys of the routers that follow a switch, in OpenSSH's format."),
+)
+@click.option(
     "--metrics",
     default="127.0.0.1:9469",
     show_default=True,
@@ -122,6 +129,7 @@ def run_agent(
     hubs: tuple[str, ...],
     token_file: Path | None,
     ca: Path | None,
+    known_hosts: Path,
     metrics: str,
 ) -> NoReturn:
     """Compile the agent's plan and become the agent."""
@@ -140,6 +148,7 @@ def run_agent(
         metrics=None if metrics == "off" else metrics,
         traffic=compile_traffic(loaded, site),
         actuators=compile_actuators(loaded, site),
+        known_hosts=str(known_hosts.absolute()),
     )
     path = _prepare(run_directory) / "agent-plan.json"
     plan.save(path)

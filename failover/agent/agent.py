@@ -16,8 +16,12 @@ from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.outbox import Outbox
 from lifeline.runtime.uplink import Uplink
 
+from ..actuator_plan import ActuatorPlan
 from ..core import conditions
+from ..io.actuators import Device, planned_device
 from ..io.fastpath_client import FastPathClient, Report
+from . import followers
+from .followers import Followers
 from .intake import Intake
 from .orders import Orders
 from .plan import AgentPlan
@@ -63,6 +67,7 @@ class Agent:
         self._shown: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._edges = EdgeLog(log)
         self._travel = Travel(plan.traffic, Path(plan.run), self.intake, self._show)
+        self._followers = Followers(plan.site, plan.actuators, plan.groups, self._device, self.intake, self._show)
 
     @property
     def fast_path_silent(self) -> bool:
@@ -75,6 +80,7 @@ class Agent:
             tasks.create_task(self._uplink.run())
             tasks.create_task(self._tick(observe))
             tasks.create_task(self._travel.run())
+            tasks.create_task(self._followers.run())
             if self.plan.expects_fast_path:
                 tasks.create_task(self._listen())
 
@@ -117,7 +123,8 @@ class Agent:
     def _group(self, body: Mapping[str, Any]) -> None:
         """Take a group's present state: show it, and let what must follow the selector follow."""
         self._show(f"group:{body['group']}", body)
-        self._travel.selected(body["group"], body["selector"])
+        for following in (self._travel, self._followers):
+            following.selected(body["group"], body["selector"])
 
     async def command(self, command: wire.Command) -> wire.CommandResult:
         """Carry out a hub's command.
@@ -125,7 +132,21 @@ class Agent:
         Raises:
             TimeoutError: the fast path does not answer.
         """
+        if command.command == followers.ORDER:
+            return await self._carry_out_on_router(command)
         return await self._orders.carry_out(command, self._client)
+
+    async def _carry_out_on_router(self, command: wire.Command) -> wire.CommandResult:
+        """Carry out an order that does not go to the fast path, which would have fenced it."""
+        if not command.dry_run and not self.intake.admits(command.token):
+            reason = f"A newer order than {command.token} has been obeyed: another hub commands."
+            return wire.CommandResult(command.id, accepted=False, reason=reason)
+        return await self._followers.carry_out(command)
+
+    def _device(self, plan: ActuatorPlan) -> Device:
+        transcripts = Path(self.plan.data) / "transcripts"
+        transcripts.mkdir(mode=0o700, exist_ok=True)
+        return planned_device(plan, Path(self.plan.known_hosts), transcripts)
 
     def _store(self) -> None:
         new = self.intake.unstored

@@ -78,6 +78,14 @@ class Intake:
         self._push(Draft(kind, str(report["subject"]), body, at_ns))
         self.judge(judged, at_ns)
 
+    def admits(self, token: int) -> bool:
+        """Tell whether an order with a fencing token may be obeyed, and remember it if so."""
+        if token < self._record.token:
+            return False
+        self._record.token = token
+        self._record.save()
+        return True
+
     def put(self, kind: EventKind, subject: str, body: Mapping[str, Any]) -> bool:
         """Put an event of the agent's own; return False when the disk is full."""
         self._push(Draft(kind, subject, body))

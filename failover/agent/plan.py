@@ -35,6 +35,8 @@ class AgentPlan:
     """What is divided among the traffic classes here, and what pins flows to a path."""
     actuators: tuple[ActuatorPlan, ...] = ()
     """Routers that follow the groups' selectors."""
+    known_hosts: str = "/etc/lifeline/known_hosts"
+    """Their host keys, in OpenSSH's format."""
 
     @property
     def node(self) -> str:

@@ -30,12 +30,14 @@ class Record:
     Attributes:
         raised: the conditions that stand, by subject and name.
         lost: the file was damaged: conditions may stand that we know nothing of.
+        token: the highest fencing token of an order that was not the fast path's to fence.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.raised: dict[Key, Condition] = {}
         self.lost = False
+        self.token = 0
         self._outbox_seq = 0
         self._instance = ""
         self._report_seq = 0
@@ -64,6 +66,7 @@ class Record:
         raised = [Condition.from_body(body) for body in data["raised"]]
         self.raised = {(condition.subject, condition.name): condition for condition in raised}
         self._outbox_seq = int(data["outbox_seq"])
+        self.token = int(data.get("token", 0))
         self._instance, self._report_seq = str(data["instance"]), int(data["report_seq"])
 
     def put(self, event: Event) -> None:
@@ -91,6 +94,7 @@ class Record:
         data = {
             "schema": SCHEMA,
             "outbox_seq": self._outbox_seq,
+            "token": self.token,
             "instance": self._instance,
             "report_seq": self._report_seq,
             "raised": [condition.to_body() for condition in self.raised.values()],

@@ -24,6 +24,7 @@ from .outcomes import (
     Waited,
     Write,
 )
+from .preview import Preview, preview, reading
 from .redaction import redact
 from .settings import Goal, OspfCost, Setting, StaticRoute
 from .tables import GUARDED, PLAIN, RESULTS, Input, State, Transitions
@@ -52,6 +53,7 @@ __all__ = [
     "Outcome",
     "Passed",
     "Policy",
+    "Preview",
     "Probe",
     "Read",
     "Record",
@@ -69,5 +71,7 @@ __all__ = [
     "Wait",
     "Waited",
     "Write",
+    "preview",
+    "reading",
     "redact",
 ]

@@ -2,8 +2,8 @@
 
 from .actuate import Actuators
 from .device import Device, DeviceError, Session
-from .inventory import ssh_device
+from .planned import planned_device
 from .ssh import SshDevice, Timeouts
 from .vtysh import LocalFrr
 
-__all__ = ["Actuators", "Device", "DeviceError", "LocalFrr", "Session", "SshDevice", "Timeouts", "ssh_device"]
+__all__ = ["Actuators", "Device", "DeviceError", "LocalFrr", "Session", "SshDevice", "Timeouts", "planned_device"]

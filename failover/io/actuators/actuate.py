@@ -21,6 +21,7 @@ from ...core.actuation import (
     Outcome,
     Passed,
     Policy,
+    Preview,
     Probe,
     Read,
     Record,
@@ -32,6 +33,8 @@ from ...core.actuation import (
     Wait,
     Waited,
     Write,
+    preview,
+    reading,
 )
 from .device import Device, DeviceError, RefusedError, Session
 
@@ -77,12 +80,29 @@ class Actuators:
             await asyncio.wait([running])
             raise
 
+    async def preview(self, device: Device, goals: Sequence[Goal]) -> Preview:
+        """Return how a device stands and what `apply` would type; nothing is changed.
+
+        Whoever is cancelled while it runs need not wait: the session ends by itself, and nobody else has one meanwhile.
+
+        Raises:
+            DeviceError: it cannot be reached, or does not answer.
+            ConfigurationError: what it shows is not its configuration.
+        """
+        running = asyncio.ensure_future(self._look(device, goals))
+        running.add_done_callback(lambda done: done.cancelled() or done.exception())  # told even if nobody listens
+        return preview(device.dialect, goals, await asyncio.shield(running))
+
+    async def _look(self, device: Device, goals: Sequence[Goal]) -> str:
+        async with self._lock(device):
+            return await self._in_thread(lambda: _look(device, reading(device.dialect, goals)))
+
     async def close(self) -> None:
         """Release the threads; what runs ends first."""
         await asyncio.to_thread(self._threads.shutdown)
 
     async def _serialised(self, device: Device, transaction: Transaction, probe: ProbeCheck | None) -> Record:
-        async with self._locks.setdefault(device.name, asyncio.Lock()):
+        async with self._lock(device):
             line = _Line(device)
             effect = transaction.start(monotonic_s())
             try:
@@ -92,6 +112,9 @@ class Actuators:
             finally:
                 await self._in_thread(line.hang_up)
             return effect.record
+
+    def _lock(self, device: Device) -> asyncio.Lock:
+        return self._locks.setdefault(device.name, asyncio.Lock())
 
     async def _carry_out(self, line: _Line, effect: Effect, probe: ProbeCheck | None) -> Outcome:
         match effect:
@@ -144,6 +167,14 @@ class _Line:
         if self._session is None:
             self._session = self._device.open()
         return self._session
+
+
+def _look(device: Device, commands: Sequence[str]) -> str:
+    session = device.open()
+    try:
+        return session.read(commands)
+    finally:
+        session.close()
 
 
 def _told(error: Exception) -> str:

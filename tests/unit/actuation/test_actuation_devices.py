@@ -1,4 +1,4 @@
-"""How devices are found in the inventory, vtysh is heard, transcripts are kept; and that netmiko is imported late."""
+"""How vtysh is heard, transcripts are kept; and that netmiko is imported late."""
 
 from __future__ import annotations
 
@@ -11,57 +11,13 @@ from pathlib import Path
 import pytest
 
 from failover.core.actuation import DIALECTS, Goal, Policy, Result, StaticRoute, Step
-from failover.io.actuators import Actuators, DeviceError, LocalFrr, ssh_device
+from failover.io.actuators import Actuators, LocalFrr
 from failover.io.actuators.device import RefusedError
 from failover.io.actuators.transcript import Transcript
 from failover.io.actuators.vtysh import check
-from lifeline.model.inventory import Credential, Device, DeviceKind, Inventory, SecretRef, Site, SiteKind
 
 GOAL = Goal(StaticRoute(ip_network("10.50.0.0/16"), ip_address("10.0.0.2"), distance=10))
 FRR = DIALECTS["linux"]
-
-
-def inventory(**changes):
-    device = {"kind": DeviceKind.ROUTER, "address": "10.0.1.254", "profile": "huawei_vrp", "credential": "routers"}
-    router = Device(**(device | changes))
-    return Inventory(
-        lifeline=1,
-        credentials={
-            "routers": Credential(kind="ssh", user="lifeline", secret=SecretRef(env="ROUTERS")),
-            "snmp": Credential(kind="snmp-v2c", secret=SecretRef(env="ROUTERS")),
-        },
-        sites={"core": Site(kind=SiteKind.CORE_ROOM_WIRED, name="Core", devices={"edge": router})},
-    )
-
-
-def test_the_inventory_says_how_a_router_is_reached():
-    device = ssh_device(inventory(), "core", "edge")
-    assert (device.name, device.address, device.user, device.port) == ("core/edge", "10.0.1.254", "lifeline", 22)
-    assert device.dialect is DIALECTS["huawei_vrp"]
-    assert device.verify_host_key
-
-
-@pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"profile": "huawei-vrp5"}, "did you mean 'huawei_vrp'?"),
-        ({"profile": None}, "platforms: linux"),
-        ({"address": None}, "needs 'address' and 'credential'"),
-        ({"credential": None}, "needs 'address' and 'credential'"),
-        ({"credential": "snmp"}, "must be of kind ssh"),
-    ],
-)
-def test_a_router_that_cannot_be_changed_is_told_why(changes, told):
-    with pytest.raises(DeviceError) as raised:
-        ssh_device(inventory(**changes), "core", "edge")
-    assert told in str(raised.value)
-
-
-def test_an_unknown_router_is_told():
-    with pytest.raises(DeviceError, match="no device core/core-9"):
-        ssh_device(inventory(), "core", "core-9")
-    with pytest.raises(DeviceError, match="no device nowhere/edge"):
-        ssh_device(inventory(), "nowhere", "edge")
 
 
 def test_nothing_of_netmiko_is_imported_before_the_first_session():
