@@ -200,16 +200,20 @@ class _Decoder:
 
     def _raws(self, source: Source, answers: Answers, rows: Mapping[str, Mapping[str, Value]]) -> Iterator[_Raw]:
         """Yield what a source was answered: nothing, one scalar or register, or a column's rows."""
+        asked: Mapping[Any, Any] = answers
+        for condition in source.where:
+            if condition.oid and not (condition.oid in asked and condition.keeps(text_of(asked[condition.oid], 80))):
+                return
         if source.column is not None:
             yield from _cells(source, rows)
         elif source.register is not None:
-            words = [_any(answers).get(source.register + n) for n in range(source.words)]
+            words = [asked.get(source.register + n) for n in range(source.words)]
             if all(isinstance(word, int) and 0 <= word <= 0xFFFF for word in words):
                 number = 0
                 for word in words:
                     number = number << 16 | int(word or 0)
                 yield _Raw(source.instance, number, source.place)
-        elif isinstance(value := _any(answers).get(source.oid), int | float | str | bytes):
+        elif isinstance(value := asked.get(source.oid), int | float | str | bytes):
             yield _Raw(source.instance, value, source.place)
 
     def _metric(
@@ -316,10 +320,6 @@ def _rank(measurement: Measurement, source: Source) -> int:
     return 0 if measurement.quality is Quality.GOOD else 3
 
 
-def _any(answers: Answers) -> Mapping[Any, Any]:
-    return answers
-
-
 @lru_cache(maxsize=256)
 def _decoder(family: Family) -> _Decoder:
     return _Decoder(family)
@@ -339,17 +339,17 @@ def _cells(source: Source, rows: Mapping[str, Mapping[str, Value]]) -> Iterator[
     """Yield a column's cells under their rows' names."""
     assert source.column is not None
     labels = rows.get(source.label, {}) if source.label else {}
-    chosen = rows.get(source.where.column, {}) if source.where else {}
+    conditions = [(it, rows.get(it.column, {})) for it in source.where if it.column]
     taken: set[str] = set()
     for index, value in rows.get(source.column, {}).items():
-        if source.where and text_of(chosen.get(index, ""), 80) not in source.where.equals:
+        if not all(it.keeps(text_of(cells.get(index, ""), 80)) for it, cells in conditions):
             continue
         name = text_of(labels[index], 64) if index in labels else ""
         name = name or index
         if name in taken:
             name = f"{name} {index}"
         taken.add(name)
-        yield _Raw(f"{source.instance}{name}", value, f"{source.column}.{index}")
+        yield _Raw(f"{source.instance} {name}" if source.instance else name, value, f"{source.column}.{index}")
 
 
 def _number(source: Source, profile: Profile, value: Value, *, ranged: bool) -> tuple[float | None, str]:

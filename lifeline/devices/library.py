@@ -63,15 +63,18 @@ class Family:
 
     def scalars(self) -> list[str]:
         """Return the OIDs to GET."""
-        return list(dict.fromkeys(source.oid for source in self.sources() if source.oid))
+        found: dict[str, None] = {}
+        for source in self.sources():
+            found.update(dict.fromkeys(oid for oid in (source.oid, *(it.oid for it in source.where)) if oid))
+        return list(found)
 
     def columns(self) -> list[str]:
         """Return the columns to walk, those that name or choose rows as well."""
         found: dict[str, None] = {}
         for source in self.sources():
             if source.column:
-                others = (source.label, source.where and source.where.column,
-                          source.precision_column, source.scale_column)  # fmt: skip
+                conditions = (condition.column for condition in source.where)
+                others = (source.label, *conditions, source.precision_column, source.scale_column)
                 found.update(dict.fromkeys(column for column in (source.column, *others) if column))
         return list(found)
 

@@ -89,12 +89,28 @@ class Identify:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class Where:
-    """Keeps a table's rows whose value in another column is one of a few."""
+    """Keeps values for which another object says something: a scalar, or the same row's cell in another column."""
 
-    column: Oid
-    """The other column."""
-    equals: list[str]
-    """The values that keep a row, as text."""
+    oid: Oid | None = None
+    """A scalar; in traps, a variable binding's OID or a prefix of it."""
+    column: Oid | None = None
+    """Another column of the same rows."""
+    equals: list[str] = Field(default_factory=list)
+    """It is one of these, as text."""
+    matches: Regex | None = None
+    """It matches, anywhere, whatever the case."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.oid is None) is (self.column is None):
+            raise ValueError(_("needs exactly one of 'oid' and 'column'"))
+        if bool(self.equals) is (self.matches is not None):
+            raise ValueError(_("needs exactly one of 'equals' and 'matches'"))
+        return self
+
+    def keeps(self, text: str) -> bool:
+        """Tell whether a value satisfies it."""
+        return text in self.equals if self.equals else bool(re.search(self.matches or "", text, re.IGNORECASE))
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -123,12 +139,12 @@ class Source:
     """Which of several like things a scalar tells of, such as a phase."""
     label: Oid | None = None
     """Column with the rows' names; the rows' index where empty."""
-    where: Where | None = None
-    """Which rows count."""
+    where: list[Where] = Field(default_factory=list)
+    """What must hold for a value to count."""
     words: Literal[1, 2] = 1
     """Registers that make the number, the high word first."""
     signed: bool = False
-    """Whether the registers hold a signed number."""
+    """Whether the registers, or a MIB's unsigned 32 bits, hold a signed number."""
     values: dict[str, str] = Field(default_factory=dict)
     """For states: raw value (or a /regular expression/ for text) to the vocabulary's word."""
     precision_column: Oid | None = None
@@ -144,10 +160,12 @@ class Source:
     def _one_place(self) -> Self:
         if sum(place is not None for place in (self.oid, self.column, self.register)) != 1:
             raise ValueError(_("needs exactly one of 'oid', 'column' and 'register'"))
-        if self.column is None and (self.label or self.where or self.precision_column or self.scale_column):
-            raise ValueError(_("only a column has 'label', 'where', 'precision_column' and 'scale_column'"))
-        if self.register is None and (self.words != 1 or self.signed):
-            raise ValueError(_("only a register has 'words' and 'signed'"))
+        if self.column is None and (self.label or self.precision_column or self.scale_column):
+            raise ValueError(_("only a column has 'label', 'precision_column' and 'scale_column'"))
+        if self.column is None and any(condition.column for condition in self.where):
+            raise ValueError(_("only a column can depend on another column"))
+        if self.register is None and self.words != 1:
+            raise ValueError(_("only a register has 'words'"))
         for key in self.values:
             if key.startswith("/") and key.endswith("/"):
                 _regex(key[1:-1])
@@ -207,6 +225,12 @@ class Trap:
     """Variable bindings that must be there, by OID prefix, for this meaning to hold."""
     instance: Oid | None = None
     """Variable binding that says which part of the device it is."""
+
+    @model_validator(mode="after")
+    def _bindings(self) -> Self:
+        if any(condition.column for condition in self.when):
+            raise ValueError(_("a trap has no columns: write 'oid'"))
+        return self
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
