@@ -17,6 +17,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
 from ..i18n import _
+from ..model.actuators import ROUTER_INTERFACE_PATTERN
 from ..model.fields import ID_PATTERN, INTERFACE_PATTERN, VARIABLE_PATTERN
 from ..model.inventory import Inventory
 from .problems import Finding, KeyPath, did_you_mean, is_private
@@ -167,6 +168,8 @@ def _expectation(path: KeyPath, error: ErrorDetails, model: type) -> str:
             return _("must be an identifier of at most 63 lower-case letters, digits and inner hyphens")
         case "string_pattern_mismatch" if context["pattern"] == INTERFACE_PATTERN:
             return _("must be an interface name of at most 15 letters, digits, '_', '.' and '-'")
+        case "string_pattern_mismatch" if context["pattern"] == ROUTER_INTERFACE_PATTERN:
+            return _("must be an interface name as the router writes it: letters, digits and / . : _ - after a letter")
         case "string_pattern_mismatch" if context["pattern"] == VARIABLE_PATTERN:
             return _("must be the name of an environment variable")
         case _other:
