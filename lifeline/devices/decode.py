@@ -162,6 +162,8 @@ class _Decoder:
         told += [f"{state.key}: {state.reason}" for state in states if state.reason]
         profile = self.family.profile
         who = {key: self._identity(tiers, answers, rows) for key, tiers in self.family.identity.items()}
+        if profile.vendor and "vendor" not in profile.identity:
+            who["vendor"] = profile.vendor  # an included profile knows no better than the family's own
         return Decoded(
             profile=self.family.name,
             kind=profile.kind,
