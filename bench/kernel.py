@@ -55,7 +55,7 @@ def measure() -> list[Figure]:
         try:
             for figure in part():
                 figures.append(figure)
-                say(f"  {_line(figure)}")
+                say(f"  {describe(figure)}")
         except Exception as error:  # noqa: BLE001 - a benchmark reports what it could not measure, and goes on
             traceback.print_exc()
             figures.append(
@@ -64,7 +64,8 @@ def measure() -> list[Figure]:
     return figures
 
 
-def _line(figure: Figure) -> str:
+def describe(figure: Figure) -> str:
+    """Return a figure as one line for people."""
     mark = {True: "met", False: "MISSED", None: "-"}[figure.met]
     value = "not measured" if figure.value is None else f"{figure.value:g} {figure.unit}"
     target = "" if figure.target is None else f", target {figure.target:g}"

@@ -10,7 +10,7 @@ from .figures import Figure
 from .peers import bird
 from .peers.span import MODES, Span
 
-NAME = "BIRD 2 static + BFD 10 ms x 3"
+NAME = bird.Bird.title
 
 
 @dataclass(slots=True)
@@ -23,15 +23,15 @@ class BirdWorst:
 
 def measure(worst: BirdWorst, runs: int, say: Callable[[str], None]) -> Iterator[Figure]:
     """Run BIRD through every mode; fill `worst` for the drills' figures."""
-    version = bird.version()
+    version = bird.Bird.version()
     if version is None:
         yield Figure("BIRD cuts measured", 0, "", note="bird is not installed (Debian package bird2): no peer values")
         return
     say(f"{version}: {runs} cuts in each of {len(MODES)} modes")
-    with Span() as span, bird.running(span):
+    with Span() as span, bird.running(span) as peer:
         for mode in MODES:
             for turn in range(runs):
-                run = bird.measure(span, mode, "to-site" if turn % 2 else "to-core")
+                run = bird.measure(peer, mode, "to-site" if turn % 2 else "to-core")
                 for direction, felt in run.cut.items():
                     key = (mode, direction)
                     worst.cut_ms[key] = max(worst.cut_ms[key], felt.lost_ms)

@@ -5,12 +5,15 @@ The same mid-span as the lab's (docs/adr/0008): a bridge of two ports in a names
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -23,10 +26,15 @@ SITE, CORE = "10.1.1.1", "10.0.1.1"
 """Service addresses, on the nodes' loopbacks."""
 FIBRE_SITE, FIBRE_CORE = "10.64.1.2", "10.64.1.1"
 BACKUP_SITE, BACKUP_CORE = "10.66.1.2", "10.66.1.1"
+FLOWS = ("site_to_hub", "hub_to_site")
 _number = count()
 
 
-def _names() -> dict[str, str]:
+_OURS = re.compile(r"^llb(\d+)x\d+-\w+$")
+
+
+def names() -> dict[str, str]:
+    """Return names of network namespaces that nobody has yet: they carry the process id."""
     stem = f"llb{os.getpid()}x{next(_number)}"
     return {node: f"{stem}-{node}" for node in ("site", "core", "mid")}
 
@@ -35,7 +43,10 @@ def _names() -> dict[str, str]:
 class Span:
     """The network; use as a context manager."""
 
-    netns: dict[str, str] = field(default_factory=_names)
+    netns: dict[str, str] = field(default_factory=names)
+    split_backup: bool = False
+    """Whether the second path passes through the middle as well, for a satellite's delay; its ends are `up-site` and
+    `up-core` there, and whoever splits it must connect them."""
 
     def __enter__(self) -> Self:
         try:
@@ -52,12 +63,18 @@ class Span:
             subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
 
     def _build(self) -> None:
+        sweep()
         for name in self.netns.values():
             _run("ip", "netns", "add", name)
         site, core, mid = (self.netns[n] for n in ("site", "core", "mid"))
         _run("ip", "-n", site, "link", "add", "fibre", "type", "veth", "peer", "name", "to-site", "netns", mid)
         _run("ip", "-n", core, "link", "add", "fibre", "type", "veth", "peer", "name", "to-core", "netns", mid)
-        _run("ip", "-n", site, "link", "add", "backup", "type", "veth", "peer", "name", "backup", "netns", core)
+        if self.split_backup:
+            for node, port in ((site, "up-site"), (core, "up-core")):
+                _run("ip", "-n", node, "link", "add", "backup", "type", "veth", "peer", "name", port, "netns", mid)
+                _run("ip", "-n", mid, "link", "set", port, "up")
+        else:
+            _run("ip", "-n", site, "link", "add", "backup", "type", "veth", "peer", "name", "backup", "netns", core)
         _run("ip", "-n", mid, "link", "add", "span", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")
         for port in ("to-site", "to-core"):
             _run("ip", "-n", mid, "link", "set", port, "master", "span", "up")
@@ -71,6 +88,10 @@ class Span:
             _run("ip", "-n", node, "address", "add", f"{backup}/30", "dev", "backup")
             for link in ("lo", "fibre", "backup"):
                 _run("ip", "-n", node, "link", "set", link, "up")
+        # Known from the start: else the first packets of a switch would wait for an answer over the second path.
+        for node, other, address in ((site, core, BACKUP_CORE), (core, site, BACKUP_SITE)):
+            mac = json.loads(_run("ip", "-j", "-n", other, "link", "show", "backup"))[0]["address"]
+            _run("ip", "-n", node, "neighbour", "replace", address, "lladdr", mac, "dev", "backup", "nud", "permanent")
         # The rules stand from the start, empty: a cut is then one element added, as fast as the lab's.
         _run("ip", "netns", "exec", mid, "nft", _CUT_TABLE)
 
@@ -94,8 +115,8 @@ class Span:
         """Return both directions between the service addresses."""
         site, core = (partial(spawn_in, self.netns[n]) for n in ("site", "core"))
         return [
-            Flow("site_to_hub", site, core, SITE, CORE),
-            Flow("hub_to_site", core, site, CORE, SITE),
+            Flow(FLOWS[0], site, core, SITE, CORE),
+            Flow(FLOWS[1], core, site, CORE, SITE),
         ]
 
     def _nft(self, command: str) -> None:
@@ -115,8 +136,16 @@ def spawn_in(netns: str, argv: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(["ip", "netns", "exec", netns, *argv], stdin=pipe, stdout=pipe, stderr=pipe)
 
 
-def _run(*argv: str) -> None:
+def sweep() -> None:
+    """Remove the namespaces of benchmarks that ended without a chance to do it themselves."""
+    for line in _run("ip", "netns", "list").splitlines():
+        name = line.split()[0]
+        if (found := _OURS.match(name)) and not Path("/proc", found[1]).exists():
+            subprocess.run(["ip", "netns", "delete", name], capture_output=True, check=False)
+
+
+def _run(*argv: str) -> str:
     try:
-        subprocess.run(argv, check=True, capture_output=True, text=True)
+        return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
     except subprocess.CalledProcessError as error:
         raise OSError(f"{' '.join(argv)}: {error.stderr.strip()}") from None
