@@ -7,10 +7,11 @@ from typing import Any
 
 from ..i18n import _
 from ..model.fields import Address, Network
-from ..model.inventory import Inventory, Link, LinkEnd, LinkQuality, Media, ProtectionGroup
+from ..model.inventory import Inventory, Link, LinkEnd, LinkQuality, Media
 from .actuators import check_actuators
 from .power import check_power
 from .problems import Finding, KeyPath, did_you_mean
+from .protection import check_protection
 from .traffic import check_traffic
 
 _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
@@ -37,10 +38,15 @@ def check(inventory: Inventory, data: Any) -> list[Finding]:
     checker = _Checker(inventory, data if isinstance(data, dict) else {})
     checker.check_sites()
     checker.check_links()
-    checker.check_groups()
     checker.check_addresses()
     checker.check_networks()
-    return checker.findings + check_traffic(inventory, data) + check_actuators(inventory) + check_power(inventory)
+    return [
+        *checker.findings,
+        *check_protection(inventory, data),
+        *check_traffic(inventory, data),
+        *check_actuators(inventory),
+        *check_power(inventory),
+    ]
 
 
 class _Checker:
@@ -132,57 +138,6 @@ class _Checker:
             message = _("probes and answers would take {kbps:.3g} of {capacity} kbit/s; they may take 5 %")
             self._find((*path, "interval_ms"), message.format(kbps=kbps, capacity=link.capacity_kbps))
 
-    def check_groups(self) -> None:
-        """Check protection groups: two links, same two sites, nothing shared, both watched, traffic named."""
-        taken: dict[tuple[str, Network], str] = {}
-        for name, group in self._inventory.protection_groups.items():
-            path = ("protection_groups", name)
-            for role, link_name in (("working", group.working), ("protection", group.protection)):
-                self._refer((*path, role), "links", link_name, _("link"))
-                link = self._inventory.links.get(link_name)
-                if link is not None and link.bfd is None:
-                    message = _("link {link!r} has no bfd; without it nobody sees it fail").format(link=link_name)
-                    self._find((*path, role), message)
-            if group.working == group.protection:
-                self._find((*path, "protection"), _("a link cannot protect itself"))
-                continue
-            working = self._inventory.links.get(group.working)
-            protection = self._inventory.links.get(group.protection)
-            if working is not None and protection is not None:
-                self._check_paths(path, group, working, protection)
-            if working is not None:
-                self._check_traffic(path, group, working)
-            for site, networks in group.prefixes.items():
-                for index, network in enumerate(networks):
-                    other = taken.setdefault((site, network), name)
-                    if other != name:
-                        message = _("{network} at {site!r} follows group {other!r} already").format(
-                            network=network, site=site, other=other)  # fmt: skip
-                        self._find((*path, "prefixes", site, index), message)
-
-    def _check_paths(self, path: KeyPath, group: ProtectionGroup, working: Link, protection: Link) -> None:
-        """Check that two links can protect one another."""
-        if _sites(working) != _sites(protection):
-            message = _("joins {protection}, but working joins {working}").format(
-                protection=_joined(protection), working=_joined(working))  # fmt: skip
-            self._find((*path, "protection"), message)
-        for srg in sorted(set(working.srgs) & set(protection.srgs)):
-            message = _("shares {srg!r} with working link {link!r}; one event takes both").format(
-                srg=srg, link=group.working)  # fmt: skip
-            self._find((*path, "protection"), message)
-
-    def _check_traffic(self, path: KeyPath, group: ProtectionGroup, working: Link) -> None:
-        """Check that both ends, and no other sites, say which networks follow the selector."""
-        for site in group.prefixes:
-            if working.end_at(site) is None:
-                message = _("{site!r} is not an end of this group, which joins {sites}").format(
-                    site=site, sites=_joined(working))  # fmt: skip
-                self._find((*path, "prefixes", site), message, at_key=True)
-        for end in (working.a, working.b):
-            if not group.prefixes.get(end.site):
-                message = _("no prefixes at {site!r}: its traffic would not follow the switch").format(site=end.site)
-                self._find((*path, "prefixes", end.site), message, at_key=True)
-
     def check_addresses(self) -> None:
         """Check that an address is at one place, an interface on one link (or one shared medium)."""
         users: dict[_Place, tuple[str, LinkEnd]] = {}
@@ -261,11 +216,3 @@ def _overlaps(items: Sequence[tuple[Network, str, KeyPath]]) -> Iterator[tuple[K
 
 def _contains(outer: Network, inner: Network) -> bool:
     return outer.version == inner.version and inner.network_address in outer
-
-
-def _sites(link: Link) -> frozenset[str]:
-    return frozenset({link.a.site, link.b.site})
-
-
-def _joined(link: Link) -> str:
-    return _("{a!r} and {b!r}").format(a=link.a.site, b=link.b.site)

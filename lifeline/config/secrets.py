@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 
 from ..i18n import _
-from ..model.inventory import Inventory, SecretRef
+from ..model.inventory import Credential, Inventory, SecretRef
 from .problems import Finding
 
 
@@ -44,6 +44,24 @@ def read_secret(reference: SecretRef) -> str:
     return secret
 
 
+_KEY_BYTES = {"bfd-sha1": range(1, 21), "aps-sha256": range(16, 65)}
+"""How long a key may be, by the kind of credential."""
+
+
+def read_key(credential: Credential) -> bytes:
+    """Return the key that a credential holds.
+
+    Raises:
+        SecretError: it cannot be fetched, or is no key of this kind.
+    """
+    key = read_secret(credential.secret).encode()
+    lengths = _KEY_BYTES.get(credential.kind)
+    if lengths is not None and len(key) not in lengths:
+        raise SecretError(_("a key of the kind {kind} has {least} to {most} bytes, this one has {n}").format(
+            kind=credential.kind, least=lengths.start, most=lengths.stop - 1, n=len(key)))  # fmt: skip
+    return key
+
+
 def check_secrets(inventory: Inventory) -> list[Finding]:
     """Return a finding for each secret that cannot be fetched here and now, as this user."""
     findings = []
@@ -52,7 +70,7 @@ def check_secrets(inventory: Inventory) -> list[Finding]:
             if reference is None:
                 continue
             try:
-                read_secret(reference)
+                read_key(credential) if key == "secret" else read_secret(reference)
             except SecretError as error:
                 findings.append(Finding(("credentials", name, key), str(error)))
     return findings

@@ -18,6 +18,7 @@ from ..i18n import _
 from .actuators import Actuator
 from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
 from .power import PowerPlant
+from .protection import BfdAuthentication, Damping, KeyRing
 from .traffic import TrafficClass, TrafficProfile
 
 
@@ -117,7 +118,7 @@ class SecretRef:
 class Credential:
     """How to log in to devices, by reference."""
 
-    kind: Literal["snmp-v2c", "snmp-v3", "ssh", "token", "bfd-sha1"]
+    kind: Literal["snmp-v2c", "snmp-v3", "ssh", "token", "bfd-sha1", "aps-sha256"]
     """What the secret opens."""
     secret: SecretRef
     """Community, authentication password, SSH password, token or key."""
@@ -203,6 +204,8 @@ class BfdTimers:
     """Desired Min TX and Required Min RX Interval, ms."""
     detect_mult: Annotated[int, Field(ge=1, le=255)] = 3
     """Packets missed in a row before the path counts as down."""
+    auth: BfdAuthentication | None = None
+    """How packets are authenticated; where absent they are not."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
@@ -326,23 +329,28 @@ class Link:
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class ProtectionGroup:
-    """Linear 1:1 bidirectional protection (ITU-T G.8031) between the two sites that both links join.
+    """Linear 1:1 bidirectional protection (ITU-T G.8031) between the two sites that both paths join.
 
-    Traffic to the networks in `prefixes` follows the selector.
+    Traffic to the networks in `prefixes` follows the selector. The protection path is a link, or another group: fibre,
+    under it microwave, under that satellite.
     """
 
     working: Id
     """The link that carries traffic while it is sound."""
     protection: Id
-    """The link that carries traffic when the working one has failed."""
-    prefixes: dict[Id, list[Network]]
-    """Per site, for both sites: the networks that the site reaches through this group."""
+    """The link, or the group, that carries traffic when the working link has failed."""
+    prefixes: dict[Id, list[Network]] = Field(default_factory=dict)
+    """Per site, for both sites: the networks that the site reaches through this group; none for one that is a path."""
     revertive: bool = True
     """Whether traffic goes back to the working link once it is sound again."""
     wtr_ms: Annotated[int, Field(ge=0, le=720_000)] = 300_000
     """Wait to restore, ms; G.8031 11.13: 5 to 12 minutes in service, 0 allowed in labs."""
     hold_off_ms: Annotated[int, Field(ge=0, le=10_000, multiple_of=100)] = 0
     """Hold-off, ms; G.8031 11.12: 0 to 10 s in steps of 100 ms."""
+    damping: Damping | None = None
+    """How flapping paths are judged; where absent they are not."""
+    auth: KeyRing | None = None
+    """Keys of the kind aps-sha256 that sign what the two ends tell each other; where absent nothing is signed."""
     actuators: dict[Id, Actuator] = Field(default_factory=dict)
     """Per site, where needed: the router there that carries the traffic and has to follow the selector."""
 
@@ -373,3 +381,8 @@ class Inventory:
     def groups_at(self, site: str) -> dict[str, ProtectionGroup]:
         """Return the protection groups with an end at a site."""
         return {k: g for k, g in self.protection_groups.items() if self.links[g.working].end_at(site)}
+
+    def links_of_path(self, path: str) -> tuple[str, ...]:
+        """Return the links by which a link or a group may carry traffic, the one to be preferred first."""
+        group = self.protection_groups.get(path) if path not in self.links else None
+        return (path,) if group is None else (group.working, *self.links_of_path(group.protection))

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log2
-from typing import Final
-
-PENALTY: Final = 1000.0
-"""What one failure costs."""
 
 
 @dataclass(frozen=True, slots=True)
 class DampingConfig:
-    """How flapping is judged. Penalties are in thousandths of a failure.
+    """How flapping is judged.
 
     Raises:
         ValueError: the thresholds are not in order.
     """
 
+    penalty: float = 1000.0
+    """What one failure costs."""
     half_life_s: float = 60.0
     suppress: float = 3000.0
     reuse: float = 1000.0
@@ -30,8 +28,9 @@ class DampingConfig:
     """No penalty is greater: a path is never suppressed longer than log2(maximum / reuse) half-lives."""
 
     def __post_init__(self) -> None:
-        if not self.half_life_s > 0:
-            raise ValueError(f"half_life_s is {self.half_life_s:g}, must be above 0")
+        for name in ("penalty", "half_life_s"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} is {getattr(self, name):g}, must be above 0")
         if not 0 < self.reuse < self.suppress <= self.maximum:
             raise ValueError(
                 f"must be 0 < reuse < suppress <= maximum, but they are {self.reuse:g}, {self.suppress:g} and"
@@ -54,7 +53,7 @@ class Damping:
         """Count a failure."""
         config = self._config
         was_suppressed = self.suppressed(now)
-        self._penalty = min(self.penalty(now) + PENALTY, config.maximum)
+        self._penalty = min(self.penalty(now) + config.penalty, config.maximum)
         self._at = now
         if was_suppressed or self._penalty >= config.suppress:
             self._reuse_at = now + config.half_life_s * log2(self._penalty / config.reuse)
