@@ -55,8 +55,8 @@ def parse_unit(text: str) -> Unit:
         base = _UNITS[name[1:]]
         unit = Unit(base.base, base.factor * _PREFIXES[name[0]], base.offset)
     if found is None or unit is None:
-        raise ValueError(_("unknown unit {unit!r}; known: {known}, with prefixes n u m k M G").format(
-            unit=name, known=" ".join(_UNITS)))  # fmt: skip
+        raise ValueError(_("must be one of the units {known}, with a prefix n u m k M G or none").format(
+            known=" ".join(_UNITS)))  # fmt: skip
     return Unit(unit.base, unit.factor * float(found.group(1) or 1), unit.offset)
 
 
