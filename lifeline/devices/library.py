@@ -163,7 +163,7 @@ def load_library(*directories: Path) -> Library:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a profile."""
     written = TypeAdapter(Profile).json_schema(schema_generator=SchemaWriter)
-    return {"$schema": GenerateJsonSchema.schema_dialect, "title": "lifeline device profile", **written}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **written, "title": "lifeline device profile"}
 
 
 def _build(data: Any, model: type[_T]) -> tuple[_T | None, list[Finding]]:

@@ -29,6 +29,7 @@ def _summaries() -> dict[str, str]:
         "status": _("Show how the network stands"),
         "watch": _("Follow the network as it changes"),
         "site": _("List and show sites"),
+        "device": _("Recognise devices and decode what they say"),
         "link": _("List and show links and protection groups"),
         "protection": _("Show protection groups and command them"),
         "alarm": _("List, show and acknowledge alarms"),
