@@ -85,7 +85,8 @@ class StreamMessage:
       when they change only: ask for `state()` now, and nothing falls between the two.
     - `disconnected`: it broke. `data` has `reason` and `retry_in_s`; the stream goes on by itself.
     - `event`: `data` is a journalled event as the API shows it; `cursor` its place. None is left out or sent twice.
-    - `state`: `data` has `subject` and `body`, the new view of a site, link, group or alarm.
+    - `state`: `data` has `subject` and `body`, the new view of a site, link, group or alarm, or what a daemon shows of
+      any other subject.
     """
 
     kind: Literal["connected", "disconnected", "event", "state"]
@@ -166,6 +167,10 @@ class HubClient:
         """Return a protection group's view."""
         return await self._get(f"/groups/{quote(identifier, safe='')}")
 
+    async def live(self, subject: str = "") -> list[dict[str, Any]]:
+        """Return what daemons show live of a subject, or of all that begin with it when it ends in `:` or `/`."""
+        return list((await self._get("/live", subject=subject))["live"])
+
     async def alarms(self, *, active: bool | None = None) -> list[dict[str, Any]]:
         """Return alarms, worst first: the active ones, the cleared ones, or (None) all."""
         return list((await self._get("/alarms", active=active))["alarms"])
@@ -195,20 +200,22 @@ class HubClient:
         at: str | None = None,
         to: str | None = None,
         dry_run: bool | None = None,
+        arguments: Mapping[str, Json] | None = None,
     ) -> Any:
         """Ask the hub to act and return the command with its outcome.
 
         Args:
-            command: such as `alarm.acknowledge` or `protection.force`.
-            target: what it acts on, such as an alarm's id, or `group:` and a protection group's id.
+            command: such as `alarm.acknowledge`, `protection.force` or `power.self-test`.
+            target: what it acts on: an alarm's id, or a subject, such as `group:` and a protection group's id.
             text: why, for the record.
             idempotency_key: a command sent again under the same key is not carried out again.
             at: of a protection command: the site at whose end it acts; the hub chooses if None.
             to: of `protection.manual`: `working` or `protection`.
-            dry_run: of a protection command: False acts; None and True predict only.
+            dry_run: of a command to a daemon: False acts; None and True predict only.
+            arguments: what else the command needs.
         """
         headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
-        more = {"at": at, "to": to, "dry_run": dry_run}
+        more = {"at": at, "to": to, "dry_run": dry_run, "arguments": arguments or None}
         body = {"command": command, "target": target, "text": text} | {k: v for k, v in more.items() if v is not None}
         return await self._request("POST", "/commands", json=body, headers=headers)
 

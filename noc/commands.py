@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import structlog
 
@@ -15,7 +15,7 @@ from lifeline.clock import wall_ns
 from lifeline.model.records import EventKind, Json
 from lifeline.runtime import wire
 
-from . import protection, settling
+from . import domains, protection, settling
 from .agents import NoAnswerError, NotConnectedError
 from .hub import Hub
 from .projection import agent_of
@@ -46,14 +46,15 @@ class Asked:
     """A command as it was asked for.
 
     Attributes:
-        command: one of `ACTS` or of `protection.COMMANDS`.
-        target: an alarm's id, or `group:` and a group's id.
+        command: one of `ACTS`, of `protection.COMMANDS`, or a domain's, such as `power.self-test`.
+        target: an alarm's id, or a subject, such as `group:` and a group's id.
         by: who asks.
         text: why, for the record.
         key: idempotency key.
         at: of a protection command: the site at whose end it shall act; None: the hub chooses.
         to: of `protection.manual`: `working` or `protection`.
-        dry_run: of a protection command: predict, and do nothing.
+        dry_run: of a command to a daemon: predict, and do nothing.
+        arguments: what else the command needs.
     """
 
     command: str
@@ -64,6 +65,25 @@ class Asked:
     at: str | None = None
     to: str | None = None
     dry_run: bool = False
+    arguments: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def to_daemon(self) -> bool:
+        """Whether a daemon carries it out, and not the hub."""
+        return not self.command.startswith("alarm.")
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Which daemon carries a command out, at which site, and why that one, as a clause for people."""
+
+    node: str
+    why: str
+
+    @property
+    def site(self) -> str:
+        """The daemon's site."""
+        return self.node.partition("/")[0]
 
 
 class Commands:
@@ -80,24 +100,25 @@ class Commands:
         """Carry out a command and return it with its outcome; one sent again under its key is only returned.
 
         Raises:
-            NoSuchTargetError: there is no such alarm or group.
+            NoSuchTargetError: there is no such alarm, group or other subject.
+            NoSuchCommandError: no domain has the command for such a target.
             NoSuchEndError: the group does not end where it was asked to act.
             UnreachableError: no agent that could act is connected; nothing was done, and nothing is on record.
             NoAnswerError: an agent did not answer to a dry run.
             KeyReusedError: the key was used for something else.
             NoRoomError: the journal is full.
         """
-        if asked.command in protection.COMMANDS and asked.dry_run:
-            return await self._predict(asked, self._place(asked))
+        if asked.to_daemon and asked.dry_run:
+            return await self._predict(asked, self._route(asked))
         async with self._turn:
             known = self._hub.projection.record.command_under(asked.key) if asked.key is not None else None
             if known is not None:
-                if (known.command, known.target, known.to) != (asked.command, asked.target, asked.to):
+                if _essence(known) != _essence(asked):
                     raise KeyReusedError(f"the key was used for {known.command} of {known.target}")
-            elif asked.command in ACTS:
+            elif not asked.to_daemon:
                 return await self._act_on_alarm(asked)
             else:
-                known = await self._send_out(asked, self._place(asked))
+                known = await self._send_out(asked, self._route(asked))
         if known.id in self._under_way:
             return await asyncio.shield(self._under_way[known.id])
         return known
@@ -121,14 +142,20 @@ class Commands:
             )
         return self._hub.projection.record.commands[identifier]
 
-    # ---------------------------------------------------------------- protection groups
+    # ---------------------------------------------------------------- daemons
 
-    def _place(self, asked: Asked) -> protection.Place:
-        """Return the end at which a command acts."""
-        hub, group = self._hub, asked.target.removeprefix("group:")
+    def _route(self, asked: Asked) -> Route:
+        """Return the daemon that carries a command out."""
+        hub = self._hub
+        if asked.command not in protection.COMMANDS:
+            try:
+                return Route(*domains.route(asked.command, asked.target, hub.projection.live, hub.projection.subjects))
+            except LookupError as error:
+                raise NoSuchTargetError(str(error)) from None
+        group = asked.target.removeprefix("group:")
         if group not in hub.inventory.protection_groups:
             raise NoSuchTargetError(group)
-        return protection.choose_end(
+        place = protection.choose_end(
             hub.inventory,
             group,
             asked.command.removeprefix(protection.PREFIX),
@@ -136,16 +163,14 @@ class Commands:
             hub.projection.told_ends(group),
             lambda site: agent_of(site) in hub.agents and hub.projection.hears(site),
         )
+        return Route(agent_of(place.site), place.why)
 
-    async def _predict(self, asked: Asked, place: protection.Place) -> CommandView:
-        """Return what the agent says that a command would do; nothing is done, and nothing is put on record."""
+    async def _predict(self, asked: Asked, route: Route) -> CommandView:
+        """Return what the daemon says that a command would do; nothing is done, and nothing is put on record."""
         identifier = uuid.uuid4().hex
-        group, command = asked.target.removeprefix("group:"), asked.command.removeprefix(protection.PREFIX)
-        end = self._hub.projection.told_ends(group).get(place.site, {})
+        before = self._present(asked, route)
         asked_at_ns = wall_ns()
-        result = await self._order(asked, identifier, place, self._hub.projection.record.token)
-        links = self._hub.inventory.protection_groups[group]
-        found = protection.effect({"working": links.working, "protection": links.protection}, result, end)
+        result = await self._order(asked, identifier, route, self._hub.projection.record.token)
         return CommandView(
             id=identifier,
             command=asked.command,
@@ -157,47 +182,71 @@ class Commands:
             finished_at_ns=wall_ns(),
             detail=result.reason,
             dry_run=True,
-            at=place.site,
+            at=route.site,
+            node=route.node,
             to=asked.to,
-            plan=[protection.plan(group, command, asked.to, place), *found],
-            before=protection.brief(end),
+            arguments=asked.arguments,
+            plan=self._plan(asked, route, result),
+            before=before,
             after=result.predicted,
         )
 
-    async def _send_out(self, asked: Asked, place: protection.Place) -> CommandView:
+    def _plan(self, asked: Asked, route: Route, result: wire.CommandResult) -> list[str]:
+        """Return what would be ordered, and what is to be expected of it, as sentences."""
+        if asked.command not in protection.COMMANDS:
+            what = f"Order: {asked.command} of {asked.target}, by {route.node} ({route.why})."
+            return [what, result.reason if result.accepted else f"It would be refused: {result.reason}"]
+        group, command = asked.target.removeprefix("group:"), asked.command.removeprefix(protection.PREFIX)
+        links = self._hub.inventory.protection_groups[group]
+        end = self._hub.projection.told_ends(group).get(route.site, {})
+        found = protection.effect({"working": links.working, "protection": links.protection}, result, end)
+        return [protection.plan(group, command, asked.to, protection.Place(route.site, route.why)), *found]
+
+    def _present(self, asked: Asked, route: Route) -> Mapping[str, Json] | None:
+        """Return how the target stands now, as far as it belongs into the record."""
+        if asked.command not in protection.COMMANDS:
+            return None
+        return protection.brief(self._hub.projection.told_ends(asked.target.removeprefix("group:")).get(route.site))
+
+    async def _send_out(self, asked: Asked, route: Route) -> CommandView:
         """Put the intent on record and then the command on its way; its outcome is a task of its own."""
         token = self._next_token()
-        end = self._hub.projection.told_ends(asked.target.removeprefix("group:")).get(place.site)
+        if asked.command not in protection.COMMANDS and route.node not in self._hub.agents:
+            raise protection.UnreachableError(f"the daemon {route.node} is not connected")
         identifier = await self._request(asked, asked.target, {
-            "at": place.site, "to": asked.to, "token": token, "before": protection.brief(end),
+            "at": route.site, "node": route.node, "to": asked.to, "arguments": dict(asked.arguments), "token": token,
+            "before": self._present(asked, route),
         })  # fmt: skip
-        task = asyncio.create_task(self._outcome(asked, identifier, place, token))
+        task = asyncio.create_task(self._outcome(asked, identifier, route, token))
         self._under_way[identifier] = task
         task.add_done_callback(lambda _task: self._under_way.pop(identifier))
         return self._hub.projection.record.commands[identifier]
 
-    async def _outcome(self, asked: Asked, identifier: str, place: protection.Place, token: int) -> CommandView:
+    async def _outcome(self, asked: Asked, identifier: str, route: Route, token: int) -> CommandView:
         command = self._hub.projection.record.commands[identifier]
         try:
-            result = await self._order(asked, identifier, place, token)
+            result = await self._order(asked, identifier, route, token)
         except protection.UnreachableError as error:
             draft = settling.outcome(command, "refused", f"{error}; nothing was sent")
         except NoAnswerError as error:
             draft = settling.outcome(command, "unknown", str(error))
         else:
             draft = _of_result(command, result)
-        settled = self._hub.projection.record.commands[identifier].phase != "requested"  # the agent's event was faster
+        settled = self._hub.projection.record.commands[identifier].phase != "requested"  # its own event was faster
         if not settled and not await self._hub.write_all([draft]):
             raise NoRoomError(f"It was sent, and what became of it cannot be kept. {self._hub.trouble}")
         return self._hub.projection.record.commands[identifier]
 
-    async def _order(self, asked: Asked, identifier: str, place: protection.Place, token: int) -> wire.CommandResult:
+    async def _order(self, asked: Asked, identifier: str, route: Route, token: int) -> wire.CommandResult:
         command = asked.command.removeprefix(protection.PREFIX)
-        order = wire.Command(identifier, asked.target, command, token, asked.by, asked.to, asked.dry_run)
+        order = wire.Command(
+            identifier, asked.target, command, token, asked.by, asked.to, asked.dry_run, asked.arguments
+        )
         try:
-            return await self._hub.agents.order(agent_of(place.site), order, ANSWER_S)
+            return await self._hub.agents.order(route.node, order, ANSWER_S)
         except NotConnectedError:
-            raise protection.UnreachableError(f"the agent of {place.site} is not connected") from None
+            whom = f"agent of {route.site}" if route.node == agent_of(route.site) else f"daemon {route.node}"
+            raise protection.UnreachableError(f"the {whom} is not connected") from None
 
     def _next_token(self) -> int:
         """Return a fencing token above all on record.
@@ -210,7 +259,7 @@ class Commands:
     def _answered_late(self, node: str, result: wire.CommandResult) -> None:
         """Settle a command whose answer comes when nobody waits for it any more."""
         command = self._hub.projection.record.commands.get(result.id)
-        if command is None or command.at is None or agent_of(command.at) != node or command.phase == "done":
+        if command is None or _node_of(command) != node or command.phase == "done":
             log.info("late answer is of no use", node=node, id=result.id)
             return
         task = asyncio.create_task(self._hub.write_all([_of_result(command, result)]))
@@ -235,4 +284,14 @@ class Commands:
 
 def _of_result(command: CommandView, result: wire.CommandResult) -> settling.Draft:
     phase = "done" if result.accepted else "refused"
-    return settling.outcome(command, phase, result.reason, protection.brief(result.result))
+    after = protection.brief(result.result) if command.command in protection.COMMANDS else result.result
+    return settling.outcome(command, phase, result.reason, after)
+
+
+def _node_of(command: CommandView) -> str | None:
+    return command.node or (agent_of(command.at) if command.at else None)
+
+
+def _essence(it: Asked | CommandView) -> tuple[Any, ...]:
+    """Return what makes two commands the same one."""
+    return it.command, it.target, it.to, it.arguments

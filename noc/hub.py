@@ -269,10 +269,10 @@ class Hub:
         self.projection.hear(node, monotonic_s(), wall_ns())
         self._views_due.set()
 
-    def set_state(self, subject: str, body: Mapping[str, Any]) -> None:
-        """Take a live state."""
+    def set_state(self, node: str, subject: str, body: Mapping[str, Any]) -> None:
+        """Take a daemon's live state."""
         self.metrics.states.inc()
-        self.projection.set_state(subject, body, monotonic_s(), wall_ns())
+        self.projection.set_state(node, subject, body, monotonic_s(), wall_ns())
         self._views_due.set()
 
     def state(self) -> StateView:
@@ -382,6 +382,10 @@ class Hub:
             if self._shown.get(subject) != message:
                 self._shown[subject] = message
                 self.broadcast.state(subject, message)
+        for key in self.projection.live.take_dirty():
+            live = self.projection.live.get(key) if len(self.broadcast) else None
+            if live is not None:
+                self.broadcast.state(" ".join(key), telling.state(live.subject, live))
 
     def _publish_alarm(self, identifier: str) -> None:
         alarm = self.projection.alarm(identifier)
@@ -403,6 +407,8 @@ class Hub:
         yield "lifeline_hub_journal_full", "Whether the journal takes no events", float(self._untold is not None)
         yield "lifeline_hub_malformed_events", "Events passed over", float(self.projection.record.malformed)
         yield "lifeline_hub_malformed_states", "Live states passed over", float(self.projection.malformed)
+        yield "lifeline_hub_live_states", "Live states known", float(len(self.projection.live))
+        yield "lifeline_hub_live_states_refused", "Live states refused", float(self.projection.live.refused)
 
     def _journal_bytes(self) -> float:
         total = 0.0

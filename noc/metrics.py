@@ -29,6 +29,9 @@ class HubMetrics:
         self.known = Counter("lifeline_hub_events_known", "Events received that stood already", registry=registry)
         self.refused = Counter("lifeline_hub_batches_refused", "Batches not kept for want of room", registry=registry)
         self.states = Counter("lifeline_hub_states", "Live states received", registry=registry)
+        self.strangers = Counter(
+            "lifeline_hub_strangers", "Words on subjects of other sites, not taken", registry=registry
+        )
         self.acknowledge = Histogram(
             "lifeline_hub_acknowledge_seconds", "From receiving events to having them committed and folded",
             buckets=_SECONDS, registry=registry,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lifeline.alarms import Alarm, AlarmChange, AlarmList, alarm_id
-from lifeline.model.inventory import Inventory, Link, LinkEnd, ProtectionGroup
+from lifeline.model.inventory import Inventory, LinkEnd, ProtectionGroup
 from lifeline.model.records import (
     Condition,
     Event,
@@ -29,7 +29,9 @@ from lifeline.model.records import (
 )
 
 from . import health
+from .live import OURS, LiveStates
 from .record import Record, group_end
+from .subjects import Subjects
 from .views import AgentState, AlarmView, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
 
 STALE_S: Final = 5.0
@@ -75,6 +77,8 @@ class Projection:
     Attributes:
         inventory: what exists.
         record: the fold of the journal.
+        subjects: which sites a subject belongs to.
+        live: what daemons show, ends of protection groups apart.
         malformed: live states refused because they make no sense.
     """
 
@@ -89,6 +93,8 @@ class Projection:
         """
         self.inventory = inventory
         self.record = record or Record()
+        self.subjects = Subjects(inventory)
+        self.live = LiveStates(self.subjects)
         self.malformed = 0
         self._hub_node = hub_node
         self._began_s = began_s
@@ -125,9 +131,12 @@ class Projection:
         else:
             heard.at_s, heard.at_ns = now_s, now_ns
 
-    def set_state(self, subject: str, body: Mapping[str, Any], now_s: float, now_ns: int) -> bool:
-        """Take a live state; return whether it makes sense. Only ends of groups are known so far."""
-        end = group_end(body) if subject.startswith("group:") else None
+    def set_state(self, node: str, subject: str, body: Mapping[str, Any], now_s: float, now_ns: int) -> bool:
+        """Take a daemon's live state; return whether it makes sense and there is room for it."""
+        kind = subject.partition(":")[0]
+        if kind not in OURS:
+            return self.live.put(node, subject, body, now_s, now_ns)
+        end = group_end(body) if kind == "group" else None
         group = self.inventory.protection_groups.get(subject.removeprefix("group:"))
         if end is None or group is None or end["site"] not in self._sites_of_group(group):
             self.malformed += 1
@@ -145,6 +154,7 @@ class Projection:
             if heard.fresh and now_s - heard.at_s >= STALE_S:
                 heard.fresh = False
                 self._touch(f"daemon:{node}")
+        self.live.age(now_s, frozenset(node for node, heard in self._heard.items() if not heard.fresh))
         for (group, _site), live in self._ends.items():
             if live.fresh and now_s - live.at_s >= STALE_S:
                 live.fresh = False
@@ -341,28 +351,12 @@ class Projection:
         kind, _, name = resource.partition(":")
         groups = [name] if kind == "group" else self._groups_of_link.get(name, []) if kind == "link" else []
         self._dirty.update(f"group:{group}" for group in groups)
-        self._dirty.update(f"site:{site}" for site in self._sites_of(resource))
+        self._dirty.update(f"site:{site}" for site in self.subjects.sites(resource))
         if kind == "link":
             self._dirty.add(resource)
         for group in map(self.inventory.protection_groups.get, groups):
             if group is not None:
                 self._dirty.update((f"link:{group.working}", f"link:{group.protection}"))
-
-    def _sites_of(self, resource: str) -> tuple[str, ...]:
-        """Return the sites that a resource is part of."""
-        kind, _, name = resource.partition(":")
-        match kind:
-            case "site":
-                return (name,)
-            case "daemon":
-                return (name.partition("/")[0],)
-            case "link" if name in self.inventory.links:
-                link: Link = self.inventory.links[name]
-                return link.a.site, link.b.site
-            case "group" if name in self.inventory.protection_groups:
-                return self._sites_of_group(self.inventory.protection_groups[name])
-            case _:
-                return ()
 
     def _index(self) -> _Active:
         """Return the active alarms, sorted and indexed once after each change."""
@@ -370,7 +364,7 @@ class Projection:
             self._active = _Active([alarm for alarm in self.alarms() if not alarm.is_cleared])
             for alarm in self._active.alarms:
                 self._active.by_resource.setdefault(alarm.resource, []).append(alarm)
-                for site in self._sites_of(alarm.resource):
+                for site in self.subjects.sites(alarm.resource):
                     self._active.by_site.setdefault(site, []).append(alarm)
         return self._active
 

@@ -162,6 +162,8 @@ class Record:
                 finished_at_ns=None,
                 detail="",
                 at=body.get("at"),
+                node=body.get("node"),
+                arguments=body.get("arguments") or {},
                 to=body.get("to"),
                 token=body.get("token"),
                 before=body.get("before"),

@@ -32,7 +32,10 @@ def outcome(command: CommandView, phase: str, detail: str, after: Mapping[str, J
         "by": command.by, "detail": detail,
     }  # fmt: skip
     if not is_alarm:
-        body |= {"at": command.at, "to": command.to, "token": command.token, "before": command.before, "after": after}
+        body |= {
+            "at": command.at, "node": command.node, "to": command.to, "token": command.token,
+            "before": command.before, "after": after,
+        }  # fmt: skip
     return EventKind.COMMAND, f"alarm:{command.target}" if is_alarm else command.target, body
 
 
@@ -42,7 +45,7 @@ def after_restart(commands: Iterable[CommandView]) -> list[Draft]:
     for command in commands:
         if command.phase != "requested":
             continue
-        if command.command in protection.COMMANDS:
+        if not command.command.startswith("alarm."):
             drafts.append(outcome(command, "unknown", "the hub stopped before it heard what became of it"))
         else:  # effect and outcome are one transaction
             drafts.append(outcome(command, "refused", "the hub stopped before it acted; nothing was done"))
@@ -60,8 +63,9 @@ def by_evidence(
         now_ns: wall time.
     """
     for command in commands:
-        if command.phase not in ("requested", "unknown") or command.at is None:
+        if command.phase not in ("requested", "unknown") or command.command not in protection.COMMANDS:
             continue
+        assert command.at is not None
         open_since_ns = command.finished_at_ns or command.requested_at_ns + int(DOUBT_S * 1e9)
         end = heard_end(command.target.removeprefix("group:"), command.at)
         if end is None or end["heard_at_ns"] <= open_since_ns:

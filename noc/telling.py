@@ -6,12 +6,12 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from .views import AlarmView, EventView, GroupView, LinkView, SiteView
+from .views import AlarmView, EventView, GroupView, LinkView, LiveView, SiteView
 
 PING: Final = b"event: ping\ndata: {}\n\n"
 
 _ADAPTERS: Final[dict[type, TypeAdapter[Any]]] = {
-    view: TypeAdapter(view) for view in (SiteView, LinkView, GroupView, AlarmView, EventView)
+    view: TypeAdapter(view) for view in (SiteView, LinkView, GroupView, AlarmView, LiveView, EventView)
 }
 
 
@@ -20,7 +20,7 @@ def event(view: EventView) -> bytes:
     return b"event: event\nid: %d\ndata: %s\n\n" % (view.cursor, encoded(view))
 
 
-def state(subject: str, view: SiteView | LinkView | GroupView | AlarmView) -> bytes:
+def state(subject: str, view: SiteView | LinkView | GroupView | AlarmView | LiveView) -> bytes:
     """Return the message of a view that has changed."""
     return b'event: state\ndata: {"subject":%s,"body":%s}\n\n' % (_text(subject), encoded(view))
 

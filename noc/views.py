@@ -133,6 +133,22 @@ class GroupView:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveView:
+    """What a daemon shows of an object, such as `power:sbs-dongcheng`: its latest word."""
+
+    subject: str
+    node: str
+    """The daemon that says so, such as `sbs-dongcheng/power`."""
+    site: str
+    """The site of the object; of an object between sites the daemon's."""
+    heard_at_ns: int
+    fresh: bool
+    """Whether it may still be relied on."""
+    body: Mapping[str, Any]
+    """Its `schema` says what it is; the domain's guide documents it."""
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmView:
     """An alarm: an entry of RFC 8632's alarm list, as `lifeline.alarms.Alarm.to_json` gives it."""
 
@@ -224,17 +240,21 @@ class CommandView:
     dry_run: bool = False
     """Nothing was done, and nothing is on record."""
     at: str | None = None
-    """Of a protection command: the site at whose end it acts."""
+    """Of a command to a daemon: the site at which it acts."""
+    node: str | None = None
+    """Of a command to a daemon other than a site's agent: that daemon."""
     to: str | None = None
     """Of `protection.manual`: `working` or `protection`."""
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What else was asked for."""
     token: int | None = None
-    """Of a protection command: its fencing token."""
+    """Of a command to a daemon: its fencing token."""
     plan: list[str] = field(default_factory=list)
     """Of a dry run: what would be ordered and what is to be expected of it, one sentence each; in English."""
     before: Mapping[str, Any] | None = None
-    """Of a protection command: how its end stood before."""
+    """Of a command to a daemon: how its target stood before."""
     after: Mapping[str, Any] | None = None
-    """Of a protection command: how its end stood afterwards, or would."""
+    """Of a command to a daemon: how its target stood afterwards, or would."""
 
 
 @dataclass(frozen=True, slots=True)

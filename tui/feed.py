@@ -7,7 +7,7 @@ asked for once more: with the stream already open, nothing can fall between the 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, Protocol
 
 from lifeline.clock import monotonic_ns
@@ -29,6 +29,10 @@ class Client(Protocol):
         """Return the whole state."""
         ...
 
+    async def live(self, subject: str = "") -> list[dict[str, Any]]:
+        """Return what daemons show live."""
+        ...
+
     async def events(self, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
         """Return the first `limit` events after a cursor, oldest first."""
         ...
@@ -43,6 +47,7 @@ class Client(Protocol):
         at: str | None = None,
         to: str | None = None,
         dry_run: bool | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> Any:
         """Ask the hub to act, or what it would do, and return the command with its outcome."""
         ...
@@ -106,6 +111,7 @@ class Feed:
         for attempt in range(1_000_000_000):
             try:
                 state = await self._client.state()
+                live = await self._client.live()
             except HubUnreachableError as error:
                 wait_s = _RETRY_S[min(attempt, len(_RETRY_S) - 1)]
                 self._lost(str(error), wait_s)
@@ -113,6 +119,7 @@ class Feed:
                 continue
             now = monotonic_ns()
             self._model.connected(Connection(HubLink.LIVE), now)
+            self._model.load_live(live)
             self._changed(self._model.load(state, now))
             return
 

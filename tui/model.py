@@ -47,6 +47,7 @@ class Change:
     sites: frozenset[str] = frozenset()
     links: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    live: frozenset[str] = frozenset()
     events: tuple[View, ...] = ()
     at_once: bool = False
     everything: bool = False
@@ -64,6 +65,9 @@ class NetworkModel:
     groups: dict[str, View] = field(default_factory=dict)
     alarms: dict[str, View] = field(default_factory=dict)
     """Active alarms by id."""
+    live: dict[str, View] = field(default_factory=dict)
+    """What daemons show live, by subject (`power:sbs-dongcheng`): the latest word of whoever spoke last."""
+    _live_of: dict[str, dict[str, View]] = field(default_factory=dict)
     events: deque[View] = field(default_factory=lambda: deque(maxlen=LIVE_EVENTS_KEPT))
     """The latest events, oldest first."""
     cursor: int = 0
@@ -102,6 +106,23 @@ class NetworkModel:
         self.loaded = True
         return EVERYTHING
 
+    def load_live(self, views: Iterable[View]) -> Change:
+        """Take all that daemons show live (`GET /live`) in place of what was known."""
+        self.live, self._live_of = {}, {}
+        for view in sorted(views, key=lambda view: int(view["heard_at_ns"])):
+            self._put_live(view)
+        return EVERYTHING
+
+    def live_of(self, subject: str) -> list[View]:
+        """Return what each daemon that speaks for a subject shows of it, such as both ends of a link."""
+        return [view for _node, view in sorted(self._live_of.get(subject, {}).items())]
+
+    def _put_live(self, view: View) -> Change:
+        subject = str(view["subject"])
+        self.live[subject] = view
+        self._live_of.setdefault(subject, {})[str(view["node"])] = view
+        return Change(live=frozenset({subject}), sites=frozenset({str(view["site"])}))
+
     def add_event(self, event: View) -> Change:
         """Take an event from the stream; one that is known already changes nothing."""
         if self.events and event["cursor"] <= self.events[-1]["cursor"]:
@@ -129,7 +150,7 @@ class NetworkModel:
             return self._put_alarm(name, body)
         views = {"site": self.sites, "link": self.links, "group": self.groups}.get(kind)
         if views is None:
-            return Change()
+            return self._put_live(body) if "node" in body and "body" in body else Change()
         before = views.get(name, {})
         views[name] = {"link": link_view, "group": group_view}.get(kind, dict)(body)
         watched = {"site": ("health", "agent"), "link": ("state",), "group": ("health", "selector", "state")}[kind]
@@ -172,6 +193,8 @@ class NetworkModel:
             links=dict(self.links),
             groups=dict(self.groups),
             alarms=dict(self.alarms),
+            live=dict(self.live),
+            _live_of={subject: dict(views) for subject, views in self._live_of.items()},
             events=self.events.copy(),
         )
 

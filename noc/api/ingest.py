@@ -22,6 +22,7 @@ from lifeline.runtime import wire
 
 from ..committer import Outcome
 from ..hub import Hub
+from ..live import STATE_MAX_BYTES
 from ..tokens import Role
 from .auth import LOCAL, Identity, identify, require, still_valid
 
@@ -136,12 +137,23 @@ class _Session:
                     settled = self._hub.keep(events, self._intake)
                     settled.add_done_callback(partial(self._settled, events[-1].seq))
                 case wire.State(subject, body):
-                    self._hub.set_state(subject, body)
+                    if len(text) > STATE_MAX_BYTES:
+                        self._refusal = f"a state of {len(text)} bytes, at most {STATE_MAX_BYTES} are taken: {subject}"
+                        return
+                    if self._may_speak(subject):
+                        self._hub.set_state(node, subject, body)
                 case wire.CommandResult() as result:
                     self._hub.agents.answered(node, result)
                 case wire.Hello():
                     self._refusal = "hello was said already"
                     return
+
+    def _may_speak(self, subject: str) -> bool:
+        """Tell whether who calls may speak for a subject: a site's token for what belongs to that site."""
+        if self._who.token is None or self._hub.projection.subjects.may_speak(self._who.name, subject):
+            return True
+        self._hub.metrics.strangers.inc()
+        return False
 
     def _send(self, command: wire.Command) -> None:
         self._commands.append(command)

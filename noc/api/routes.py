@@ -12,7 +12,8 @@ from lifeline.model.records import EventKind
 
 from .. import protection
 from ..agents import NoAnswerError
-from ..commands import Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from ..commands import ACTS, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from ..domains import NoSuchCommandError
 from ..hub import Hub
 from ..metrics import CONTENT_TYPE
 from ..protection import NoSuchEndError, UnreachableError
@@ -105,6 +106,19 @@ async def group(identifier: str, hub: TheHub, _who: Viewer) -> GroupView:
     return hub.projection.group(identifier)
 
 
+@router.get("/live", responses=documented())
+async def live(
+    hub: TheHub,
+    _who: Viewer,
+    subject: Annotated[
+        str,
+        Query(description="A subject, such as `power:sbs-a`, or a beginning that ends in `:` or `/`; all if empty."),
+    ] = "",
+) -> schemas.LivePage:
+    """Return what daemons show live."""
+    return schemas.LivePage("lifeline.live/1", list(hub.projection.live.find(subject)))
+
+
 @router.get("/alarms", responses=documented())
 async def alarms(
     hub: TheHub,
@@ -157,8 +171,10 @@ async def command(
     502: the agent that should act is not connected, and nothing was done. 504: an agent did not answer to a dry run.
     """
     runner: Commands = request.app.state.commands
-    dry_run = asked.dry_run is not False and asked.command in protection.COMMANDS
-    one = Asked(asked.command, asked.target, who.name, asked.text, idempotency_key, asked.at, asked.to, dry_run)
+    dry_run = asked.dry_run is not False and asked.command not in ACTS
+    one = Asked(
+        asked.command, asked.target, who.name, asked.text, idempotency_key, asked.at, asked.to, dry_run, asked.arguments
+    )
     try:
         return await runner.run(one)
     except NoSuchTargetError as error:
@@ -170,6 +186,7 @@ async def command(
 _STATUS: Final[dict[type[Exception], int]] = {
     KeyReusedError: 409,
     NoSuchEndError: 422,
+    NoSuchCommandError: 422,
     UnreachableError: 502,
     NoRoomError: 503,
     NoAnswerError: 504,
@@ -179,4 +196,6 @@ _STATUS: Final[dict[type[Exception], int]] = {
 def _no_such_target(command: str, name: str, hub: Hub) -> HTTPException:
     if command in protection.COMMANDS:
         return not_found("protection group", name, hub.inventory.protection_groups)
+    if command not in ACTS:
+        return not_found("subject", name, (view.subject for view in hub.projection.live.find()))
     return not_found("alarm", name, (alarm.id for alarm in hub.projection.alarms()))

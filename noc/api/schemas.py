@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, SiteView
+from .. import protection
+from ..commands import ACTS
+from ..domains import DOMAINS
+from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, LiveView, SiteView
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class GroupsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class LivePage:
+    """What daemons show live, in the order of subjects."""
+
+    schema: Literal["lifeline.live/1"]
+    live: list[LiveView]
+
+
+@dataclass(frozen=True, slots=True)
 class AlarmsPage:
     """Alarms: active ones worst first, then cleared ones."""
 
@@ -81,19 +92,11 @@ class CommandRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
-    command: Literal[
-        "alarm.acknowledge",
-        "alarm.unacknowledge",
-        "protection.lockout",
-        "protection.force",
-        "protection.manual",
-        "protection.exercise",
-        "protection.freeze",
-        "protection.clear",
-    ]
-    """What to do."""
+    command: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9-]*$", max_length=64)]
+    """What to do: `alarm.acknowledge`, `alarm.unacknowledge`; `protection.` and `lockout`, `force`, `manual`,
+    `exercise`, `freeze` or `clear`; or a verb of the domains `power`, `time` and `netwatch`."""
     target: Annotated[str, Field(min_length=1, max_length=500)]
-    """What to do it to: an alarm's id, or `group:` and a protection group's id."""
+    """What to do it to: an alarm's id, or a subject, such as `group:` and a protection group's id."""
     text: Annotated[str, Field(max_length=2000)] = ""
     """Why, for the record."""
     at: str | None = None
@@ -101,13 +104,26 @@ class CommandRequest(BaseModel):
     to: Literal["working", "protection"] | None = None
     """Of `protection.manual`: the path that shall carry."""
     dry_run: bool | None = None
-    """Of a protection command: predict, and do nothing. That is the default: `false` must be said to act."""
+    """Of a command to a daemon: predict, and do nothing. That is the default: `false` must be said to act."""
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    """What else the command needs, as its domain documents it."""
+
+    @field_validator("command")
+    @classmethod
+    def _known(cls, command: str) -> str:
+        if command not in ACTS and command not in protection.COMMANDS and command.partition(".")[0] not in DOMAINS:
+            known = ", ".join([*ACTS, *sorted(protection.COMMANDS), *(f"{name}.VERB" for name in DOMAINS)])
+            raise ValueError(f"there is no command {command!r}; there are {known}")
+        return command
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:
         """Refuse members that the command does not have, and ask for the one that it must have."""
-        if self.command.startswith("alarm.") and any(it is not None for it in (self.at, self.to, self.dry_run)):
+        domain = self.command.partition(".")[0]
+        if self.command in ACTS and any(it is not None for it in (self.at, self.to, self.dry_run)):
             raise ValueError(f"{self.command} has no `at`, `to` or `dry_run`")
+        if domain in DOMAINS and self.at is not None:
+            raise ValueError(f"{self.command} has no `at`: its target says where")
         if (self.command == "protection.manual") != (self.to is not None):
             raise ValueError("`to` belongs to protection.manual, which must have it")
         return self

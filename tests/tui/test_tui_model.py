@@ -160,3 +160,19 @@ def test_an_odd_agent_never_takes_the_screen_down_nor_looks_healthy(
     for key in ("group:pg-dongcheng", "link:fibre-dongcheng", "site:sbs-dongcheng"):
         assert lay_out(detail_of(model, key), 60, Look(UNICODE), NOW_NS)
     assert "ok" not in [cell.role for cell in row.cells]
+
+
+def test_what_daemons_show_is_kept_by_subject_and_by_daemon() -> None:
+    model = NetworkModel()
+
+    def view(node: str, heard: int, source: str) -> dict[str, object]:
+        return {"subject": "traffic:fibre", "node": node, "site": "a", "heard_at_ns": heard, "fresh": True,
+                "body": {"source": source}}  # fmt: skip
+
+    model.load_live([view("a/agent", 2, "later"), view("b/agent", 1, "earlier")])
+    assert model.live["traffic:fibre"]["body"] == {"source": "later"}
+    change = model.put("traffic:fibre", view("b/agent", 3, "latest"))
+    assert change.live == {"traffic:fibre"}
+    assert model.live["traffic:fibre"]["body"] == {"source": "latest"}
+    assert [one["node"] for one in model.live_of("traffic:fibre")] == ["a/agent", "b/agent"]
+    assert model.put("weather:here", {"rain": True}) == Change()

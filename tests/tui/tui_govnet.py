@@ -180,6 +180,7 @@ class FakeHub:
 
     now: dict[str, Any] = field(default_factory=healthy)
     journal: list[dict[str, Any]] = field(default_factory=started_events)
+    shown: list[dict[str, Any]] = field(default_factory=list)
     away: bool = False
     queue: asyncio.Queue[StreamMessage] = field(default_factory=asyncio.Queue)
     states_asked: int = 0
@@ -191,6 +192,9 @@ class FakeHub:
         if self.away:
             raise HubUnreachableError("no hub at unix:///tmp/hub.sock: connection refused")
         return self.now
+
+    async def live(self, subject: str = "") -> list[dict[str, Any]]:
+        return [view for view in self.shown if str(view["subject"]).startswith(subject)]
 
     async def events(self, after: int = 0, limit: int = 200) -> list[dict[str, Any]]:
         if self.away:

@@ -33,7 +33,7 @@ class Net:
             self.projection.hear(f"{site}/agent", self.now_s, self.now_ns)
 
     def tell(self, body: dict[str, object], subject: str = "group:pg-a") -> bool:
-        return self.projection.set_state(subject, body, self.now_s, self.now_ns)
+        return self.projection.set_state("core/agent", subject, body, self.now_s, self.now_ns)
 
     def wait(self, seconds: float) -> None:
         self.now_s += seconds

@@ -63,7 +63,7 @@ def journals(draw: st.DrawFn) -> list[Event]:
     events = []
     for seq in range(draw(st.integers(0, 25))):
         kind = draw(st.sampled_from(EventKind))
-        sound, subject = OF_KIND[kind]
+        sound, subject = OF_KIND.get(kind, (nonsense, "link:fibre-a"))
         body = draw(sound | nonsense)
         events.append(Event(draw(st.sampled_from(NODES)), "b1", seq, 1000 + seq, kind, subject, body))
     return events
