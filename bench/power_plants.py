@@ -51,6 +51,24 @@ def random_plant(rng: random.Random) -> PowerPlant:
     return _PLANT.validate_python(data)
 
 
+def station_plant(rng: random.Random) -> PowerPlant:
+    """Return a base station: one DC plant or UPS, and a generator at every third."""
+    load_kw = rng.uniform(1.5, 5)
+    direct_current = rng.random() < 0.7
+    data: dict[str, Any] = {
+        "target_autonomy_h": 8,
+        "design_load_kw": load_kw,
+        "feeds": {"feed-a": {"rated_kw": load_kw * 4}},
+        "dc_plants" if direct_current else "ups": {
+            "unit": {**_unit(rng, load_kw, "main", direct_current=direct_current), "input": None}
+        },
+    }
+    if rng.random() < 1 / 3:
+        burn = [load_kw * 2 * 0.3 * share for share in (0.35, 0.55, 0.77, 1.0)]
+        data["generators"] = {"set": {"rated_kw": load_kw * 2, "tank_l": load_kw * 20, "burn_l_per_h": burn}}
+    return _PLANT.validate_python(data)
+
+
 def _sets(rng: random.Random, sets: int, total_kw: float) -> dict[str, Any]:
     """Return generators and their tanks."""
     hours = rng.choice([4, 12, 30, 80])

@@ -1,7 +1,8 @@
 """The truth that the power model is held against: a plant stepped second by second, sharing no code with power/core.
 
 Everything is done the slow way. Batteries are integrated as differential equations, tanks as stocks, and who feeds whom
-is found anew in each step. Steps are a second while any battery discharges, and `COARSE_S` otherwise.
+is found anew in each step. Steps are a second in the first half hour of a discharge and `LONG_S` in the rest of it, and
+`COARSE_S` while no battery discharges.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from lifeline.model.power import MAIN, BatteryString, Generator, PowerPlant
 
 COARSE_S = 60.0
 FINE_S = 1.0
+LONG_S = 5.0
+LONG_AFTER_H = 0.5
 RECHARGE_H = 10.0
 RECHARGE_EFFICIENCY = 0.9
 
@@ -170,7 +173,7 @@ class TrueRun:
         self.dry: set[str] = set(truth.lost)
         self.tripped: set[str] = set()
         self.ready_h: dict[str, float] = {}
-        self.fuel_gone_h: float | None = None
+        self.fine_since_h: float | None = None
 
     def dark_h(self, horizon_h: float) -> float:
         """Step until a load of the best priority is dark; return when that was, or the horizon."""
@@ -179,11 +182,16 @@ class TrueRun:
             fine, dark = self._step(hours)
             if dark:
                 return hours
-            hours += self._stride_h(fine)
+            hours += self._stride_h(hours, fine)
         return horizon_h
 
-    def _stride_h(self, fine: bool) -> float:
-        return (FINE_S if fine else COARSE_S) / 3600
+    def _stride_h(self, hours: float, fine: bool) -> float:
+        if not fine:
+            self.fine_since_h = None
+            return COARSE_S / 3600
+        if self.fine_since_h is None:
+            self.fine_since_h = hours
+        return (LONG_S if hours - self.fine_since_h > LONG_AFTER_H else FINE_S) / 3600
 
     def _step(self, hours: float) -> tuple[bool, bool]:
         """Do one step; tell whether steps must be short now, and whether the site is dark."""
@@ -210,7 +218,7 @@ class TrueRun:
         if any(self.plant.loads[name].priority == best for name in walk.dark):
             return False, True
         fine = bool(walk.battery_kw) or ready != set(wanted)
-        self._move(walk, self._stride_h(fine))
+        self._move(walk, self._stride_h(hours, fine))
         return fine, False
 
     def _plan(self, loads: dict[str, float]) -> _Walk:

@@ -2,7 +2,7 @@
 
 Each site's tanks are filled by jobs: the first has to arrive before the fuel of now is out, the next before what the
 first brought is out, and so on to the horizon. A job may not arrive before its litres fit into the tank. Tankers are
-alike; a job keeps one busy for the trip. Time is cut into slots, and HiGHS (https://highs.dev) chooses the slot of each:
+alike; a job keeps one busy for the trip. Time is cut into slots, and HiGHS (https://highs.dev) chooses a slot for each:
 least lateness first, weighted by how much the site matters, then early departures.
 """
 
@@ -108,7 +108,7 @@ def _solve(jobs: Sequence[_Job], tankers: int, slot_h: float) -> list[int]:
     """Return each job's departure slot."""
     import highspy
 
-    solver = highspy.Highs()
+    solver = highspy.Highs()  # type: ignore[no-untyped-call] # it ships types, but none for its constructor
     solver.silent()
     solver.setOptionValue("time_limit", TIME_LIMIT_S)
     solver.setOptionValue("mip_rel_gap", 0.005)

@@ -180,7 +180,7 @@ class _Reckoner:
         """Return what batteries last with all parts and without the worst one, and which that is."""
         if self._battery_known is None:
             n = self._model = self._battery_h(self._network)
-            failures = self._network.battery_failures
+            failures = self._telling(self._network.battery_failures)
             self._battery_known = (n, *self._without_worst(n, failures, self._battery_mid_h, self._battery_h))
         n, n_1, worst = self._battery_known
         if device_h is not None:  # the lower of device and model counts
@@ -193,9 +193,19 @@ class _Reckoner:
             return _ZERO, _ZERO, ""
         if self._fuel_known is None:
             n = self._fuel_h(self._network)
-            failures = self._network.fuel_failures
+            failures = self._telling(self._network.fuel_failures)
             self._fuel_known = (n, *self._without_worst(n, failures, self._fuel_mid_h, self._fuel_h))
         return self._fuel_known
+
+    def _telling(self, failures: Sequence[str]) -> list[str]:
+        """Return the failures that may tell: a module of a unit that can carry all its loads without it does not."""
+        kw = self._kw[0]
+        idle = {
+            f"module:{name}"
+            for name, (rated_kw, columns) in self._network.without_module.items()
+            if sum([kw[column] for column in columns]) <= rated_kw
+        }
+        return [name for name in failures if name not in idle]
 
     def _without_worst(
         self,

@@ -257,6 +257,11 @@ class Network:
         return frozenset(self.plant.feeds) - self.lost
 
     @cached_property
+    def bridging_units(self) -> tuple[UnitNode, ...]:
+        """The units that have batteries."""
+        return tuple(unit for unit in self.units.values() if unit.parts)
+
+    @cached_property
     def healthy(self) -> Flow:
         """Who carries what while everything that is there lives."""
         bridging = frozenset(name for name, unit in self.units.items() if unit.parts)
@@ -288,6 +293,17 @@ class Network:
         pumps = [f"pump:{name}" for name, tank in self.tanks.items() if tank.refill_from]
         switches = [name for name in self.plant.switches if name in self.switches]
         return (*self.generators, *shared, *pumps, *switches, *self._module_failures)
+
+    @cached_property
+    def without_module(self) -> dict[str, tuple[float, tuple[int, ...]]]:
+        """Per unit of several modules, its rating without one, kW, and the columns of all loads that it may feed."""
+        rated = {name: it.module_kw * (it.modules - 1) for name, it in self.plant.ups.items()}
+        rated |= {name: it.rectifier_kw * (it.rectifiers - 1) for name, it in self.plant.dc_plants.items()}
+        return {
+            name: (kw, tuple(column for column, load in enumerate(self.loads) if name in load.inputs))
+            for name, kw in rated.items()
+            if kw > 0
+        }
 
     @cached_property
     def _module_failures(self) -> tuple[str, ...]:

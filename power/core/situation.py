@@ -79,7 +79,8 @@ def loads_of(network: Network, situation: Situation, case: LoadCase) -> tuple[li
     missing: list[str] = []
     bands: list[Band] = []
     for load in network.loads:
-        if case is LoadCase.DESIGN or (case is LoadCase.COOLING and load.cooling):
+        unmeasured = load.cooling and situation.load_kw.get(load.name, _NOTHING).value is None
+        if case is LoadCase.DESIGN or (load.cooling and (case is LoadCase.COOLING or unmeasured)):
             bands.append(Band(load.kw, load.kw, load.kw))
             continue
         kw = _present_kw(network, situation, load, missing)
@@ -88,14 +89,13 @@ def loads_of(network: Network, situation: Situation, case: LoadCase) -> tuple[li
 
 
 def _present_kw(network: Network, situation: Situation, load: LoadNode, missing: list[str]) -> float:
-    """Return a load as measured itself or as its units' share, cooling at its design power where nobody measures it."""
+    """Return a load as measured itself, or as its share of what its units deliver."""
     measured = situation.load_kw.get(load.name, _NOTHING).value
     if measured is not None:
         return measured
     units = [name for name in load.inputs if name in network.plant.ups or name in network.plant.dc_plants]
     if not units:
-        if not load.cooling:
-            missing.append(f"load:{load.name}")
+        missing.append(f"load:{load.name}")
         return load.kw
     measured_kw = design_kw = 0.0
     for name in units:

@@ -15,6 +15,7 @@ ENDLESS_H = 24.0 * 366
 """What lasts a year is told as a year."""
 _TINY = 1e-9
 _DROP_L = 1e-6
+_NO_SOURCE: frozenset[str] = frozenset()
 
 
 def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[float, float]], bound: int) -> float:
@@ -27,7 +28,8 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
         bound: which figure.
     """
     states: dict[str, State] = {}
-    for unit in network.units.values():
+    units = network.bridging_units
+    for unit in units:
         for part in unit.parts:
             charge, share = holds[part.name]
             if charge > 0 and share > 0:
@@ -35,30 +37,30 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
     elapsed_h = 0.0
     tripped: frozenset[str] = frozenset()
     while True:
-        bridging = frozenset(
-            unit.name for unit in network.units.values() if any(part.name in states for part in unit.parts)
-        )
-        flow = network.flow(frozenset(), bridging - tripped)
+        bridging = frozenset([unit.name for unit in units if any(part.name in states for part in unit.parts)])
+        flow = network.flow(_NO_SOURCE, bridging - tripped if tripped else bridging)
         if flow.site_dark:
             return elapsed_h
-        overloaded = frozenset(
-            it.unit.name for it in flow.units if carried(it.factors, kw) > it.unit.rated_kw * (1 + _TINY)
-        )
+        draws: list[tuple[Part, float]] = []
+        overloaded = []
+        for it in flow.units:
+            load_kw = carried(it.factors, kw)
+            if load_kw > it.unit.rated_kw * (1 + _TINY):
+                overloaded.append(it.unit.name)
+            draws += part_draws(it.unit.parts, load_kw / it.unit.battery_efficiency, states, holds)
         if overloaded:
-            tripped |= overloaded
+            tripped = tripped.union(overloaded)
             continue
-        draws = [draw for it in flow.units for draw in part_draws(it.unit.parts, carried(it.factors, kw)
-                 / it.unit.battery_efficiency, states, holds)]  # fmt: skip
-        step_h = min((part.models[bound].left_h(states[part.name], each) for part, each in draws), default=inf)
+        left_h = [part.models[bound].left_h(states[part.name], each) for part, each in draws]
+        step_h = min(left_h, default=inf)
         if elapsed_h + step_h >= ENDLESS_H:
             return ENDLESS_H
         elapsed_h += step_h
-        for part, each in draws:
-            model = part.models[bound]
-            if model.left_h(states[part.name], each) <= step_h * (1 + _TINY) + _TINY:
+        for (part, each), left in zip(draws, left_h, strict=True):
+            if left <= step_h * (1 + _TINY) + _TINY:
                 del states[part.name]
             else:
-                states[part.name] = model.after(states[part.name], each, step_h)
+                states[part.name] = part.models[bound].after(states[part.name], each, step_h)
 
 
 def part_draws(
