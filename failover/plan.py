@@ -10,12 +10,13 @@ import dataclasses
 import json
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .keys import KeyPlan
 from .quality_plan import QualityPlan
 
 if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
@@ -51,6 +52,8 @@ class SessionPlan:
     detect_mult: int
     quality: QualityPlan | None = None
     """How the path is measured beside BFD, None for not at all."""
+    auth: KeyPlan | None = None
+    """How BFD packets are authenticated, None for not at all."""
 
     @property
     def version(self) -> int:
@@ -72,6 +75,10 @@ class GroupPlan:
     revertive: bool
     wtr_ms: int
     hold_off_ms: int
+    damping: Mapping[str, float] | None = None
+    """Fields of the state machine's DampingConfig, None for no damping."""
+    auth: KeyPlan | None = None
+    """How APS messages are signed, None for not at all."""
 
     @property
     def number(self) -> int:
@@ -99,6 +106,20 @@ class FastPathPlan:
         """Return the session over a link of this plan."""
         return next(s for s in self.sessions if s.link == link)
 
+    def without_keys(self) -> FastPathPlan:
+        """Return the plan with the types of authentication only: two that are alike differ in their keys at most."""
+        return dataclasses.replace(
+            self,
+            sessions=tuple(dataclasses.replace(s, auth=s.auth and KeyPlan((), 0, s.auth.type)) for s in self.sessions),
+            groups=tuple(dataclasses.replace(g, auth=g.auth and KeyPlan((), 0)) for g in self.groups),
+        )
+
+    @property
+    def key_plans(self) -> Iterator[KeyPlan]:
+        """What is authenticated here."""
+        rings = (*(session.auth for session in self.sessions), *(group.auth for group in self.groups))
+        return (ring for ring in rings if ring is not None)
+
     def to_json(self) -> dict[str, Any]:
         """Return the plan as JSON."""
         return {"schema": SCHEMA, **dataclasses.asdict(self)}
@@ -117,7 +138,7 @@ class FastPathPlan:
                 site=data["site"],
                 source_networks=tuple(data["source_networks"]),
                 sessions=tuple(_read_session(s) for s in data["sessions"]),
-                groups=tuple(GroupPlan(**{**g, "prefixes": tuple(g["prefixes"])}) for g in data["groups"]),
+                groups=tuple(_read_group(g) for g in data["groups"]),
             )
         except (KeyError, TypeError) as error:
             raise PlanError(f"damaged plan: {error}") from None
@@ -163,7 +184,13 @@ def write_json(path: Path, data: Mapping[str, Any], *, durable: bool = True) -> 
 
 def _read_session(data: Mapping[str, Any]) -> SessionPlan:
     quality = data.get("quality")
-    return SessionPlan(**{**data, "quality": QualityPlan.from_json(quality) if quality else None})
+    auth = KeyPlan.from_json(data.get("auth"))
+    return SessionPlan(**{**data, "quality": QualityPlan.from_json(quality) if quality else None, "auth": auth})
+
+
+def _read_group(data: Mapping[str, Any]) -> GroupPlan:
+    auth = KeyPlan.from_json(data.get("auth"))
+    return GroupPlan(**{**data, "prefixes": tuple(data["prefixes"]), "auth": auth})
 
 
 def compile_plan(inventory: Inventory, site: str) -> FastPathPlan:
@@ -176,11 +203,12 @@ def compile_plan(inventory: Inventory, site: str) -> FastPathPlan:
     here = inventory.sites[site]
     links = {key: link for key, link in inventory.links.items() if link.end_at(site) and link.bfd}
     sessions = tuple(_session(key, link, site, number) for number, (key, link) in enumerate(links.items(), start=1))
-    groups = tuple(
+    groups = [
         _group(key, group, site, FIRST_NEXTHOP_ID + index)
         for index, (key, group) in enumerate(inventory.groups_at(site).items())
-    )
-    plan = FastPathPlan(site, tuple(str(p) for p in here.prefixes), sessions, groups)
+    ]
+    groups.sort(key=lambda group: len(inventory.links_of_path(group.id)))  # a group after its path
+    plan = FastPathPlan(site, tuple(str(p) for p in here.prefixes), sessions, tuple(groups))
     check_plan(plan)
     return plan
 
@@ -198,6 +226,7 @@ def _session(key: str, link: Link, site: str, discriminator: int) -> SessionPlan
         interval_us=link.bfd.interval_ms * 1000,
         detect_mult=link.bfd.detect_mult,
         quality=QualityPlan.compile(link.quality) if link.quality else None,
+        auth=KeyPlan.compile(link.bfd.auth),
     )
 
 
@@ -211,6 +240,8 @@ def _group(key: str, group: ProtectionGroup, site: str, nexthop_id: int) -> Grou
         revertive=group.revertive,
         wtr_ms=group.wtr_ms,
         hold_off_ms=group.hold_off_ms,
+        damping=dataclasses.asdict(group.damping) if group.damping else None,
+        auth=KeyPlan.compile(group.auth),
     )
 
 
@@ -230,15 +261,18 @@ def check_plan(plan: FastPathPlan) -> None:
     for session in plan.sessions:
         if (":" in session.local) != (":" in session.remote):
             raise PlanError(f"link {session.link}: one end is IPv4, the other IPv6")
+    below = {group.protection for group in plan.groups}
+    known: set[str] = set()
     for group in plan.groups:
-        for link in (group.working, group.protection):
-            if link not in sessions:
-                raise PlanError(f"group {group.id}: link {link} has no bfd, nothing would notice its failure")
-        if sessions[group.working].version != sessions[group.protection].version:
+        for path in (group.working, group.protection):
+            if path not in sessions and path not in known:
+                raise PlanError(f"group {group.id}: link {path} has no bfd, nothing would notice its failure")
+        known.add(group.id)
+        if len({sessions[link].version for link in plan.links_of(group.id)}) > 1:
             raise PlanError(f"group {group.id}: working and protection must both be IPv4 or both IPv6")
         if (other := numbers.setdefault(group.number, group.id)) != group.id:
             raise PlanError(f"group {group.id}: its name and {other} make the same number, rename one of them")
-        if not group.prefixes:
+        if not group.prefixes and group.id not in below:
             raise PlanError(f"group {group.id}: no prefixes for site {plan.site}, nothing would be switched")
         for prefix in group.prefixes:
             # RFC 5549 style: IPv4 may go by an IPv6 next hop, never the other way round.

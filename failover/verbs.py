@@ -16,12 +16,15 @@ import click
 
 from lifeline.config import load_inventory
 from lifeline.config.problems import did_you_mean
+from lifeline.config.secrets import SecretError, read_key
 from lifeline.i18n import _
 from lifeline.model.inventory import Inventory
 
 from .actuator_plan import compile_actuators
 from .agent.plan import AgentPlan
-from .plan import FastPathPlan, PlanError, compile_plan
+from .keys import FILE as KEYS_FILE
+from .keys import Keys
+from .plan import FastPathPlan, PlanError, compile_plan, write_json
 from .traffic_plan import compile_traffic
 
 _CAP_NET_ADMIN = 12
@@ -41,6 +44,15 @@ _run_directory = click.option(
     default=Path("/run/lifeline"),
     show_default=True,
     help=_("Directory of sockets and compiled plans."),
+)
+
+
+_data_directory = click.option(
+    "--data",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("/var/lib/lifeline"),
+    show_default=True,
+    help=_("Directory of what must outlive a restart of the machine."),
 )
 
 
@@ -64,10 +76,12 @@ def fastpath() -> None:
 @fastpath.command("run", help=_("Run the fast path of a site until it is told to stop."))
 @_inventory
 @_site
+@_data_directory
 @_run_directory
-def run_fast_path(inventory: Path, site: str, run_directory: Path) -> NoReturn:
+def run_fast_path(inventory: Path, site: str, data: Path, run_directory: Path) -> NoReturn:
     """Compile the site's plan and become the fast path."""
-    _loaded, plan = _plan(inventory, site)
+    loaded, plan = _plan(inventory, site)
+    keys = _keys(loaded, plan)
     if not plan.sessions:
         raise _Refusal(_("site {site} has no link with bfd: there is nothing to watch here").format(site=site))
     if not _may_change_routes():
@@ -76,8 +90,50 @@ def run_fast_path(inventory: Path, site: str, run_directory: Path) -> NoReturn:
     for warning in _missing_interfaces(plan):
         click.echo(warning, err=True)
     path = _prepare(run_directory) / "fastpath-plan.json"
+    write_json(path.with_name(KEYS_FILE), keys.to_json())
     plan.save(path)
-    _become("failover.fastpath", path)
+    _become("failover.fastpath", path, _prepare(data))
+
+
+@fastpath.command(help=_("""Use the keys that the inventory names now, without a change of any session's state.
+
+A rollover loses nothing in three steps, each at both ends before the next: add the new key, sign with it, take the old
+one away. Only keys may have changed; for anything else restart the fast path.
+
+\b
+Example:
+  lifeline fastpath rekey --inventory /etc/lifeline/inventory.yml --site sbs-dongcheng"""))  # fmt: skip
+@_inventory
+@_site
+@_run_directory
+def rekey(inventory: Path, site: str, run_directory: Path) -> None:
+    """Write the keys beside the plan, and have the running fast path use them."""
+    from .io.fastpath_client import order_rekey
+
+    loaded, plan = _plan(inventory, site)
+    keys = _keys(loaded, plan)
+    path = run_directory / "fastpath-plan.json"
+    try:
+        standing = FastPathPlan.load(path)
+        if standing.without_keys() != plan.without_keys():
+            raise _Refusal(
+                _("more than keys has changed since the fast path of {site} began: restart it").format(site=site)
+            )
+        write_json(path.with_name(KEYS_FILE), keys.to_json())
+        plan.save(path)
+        if error := order_rekey(run_directory / "fastpath.sock"):
+            raise _Failure(error)
+    except PlanError as error:
+        raise _Failure(str(error)) from None
+    except OSError as error:
+        raise _Failure(_("the fast path of {site} is not reached: {reason}").format(site=site, reason=error)) from None
+    rings = len(list(plan.key_plans))
+    click.echo(
+        _("{site}: {n} sessions and groups use the keys of {inventory}").format(
+            site=site, n=rings, inventory=inventory
+        ),
+        err=True,
+    )
 
 
 @click.group(help=_("The agent: tells the hub what happens at a site, and loses nothing while it cannot."))
@@ -209,8 +265,23 @@ def _prepare(directory: Path) -> Path:
     return directory.absolute()
 
 
-def _become(module: str, plan: Path) -> NoReturn:
+def _keys(inventory: Inventory, plan: FastPathPlan) -> Keys:
+    """Return the keys that a plan names.
+
+    Raises:
+        _Refusal: one cannot be fetched, or is none.
+    """
+    secrets = {}
+    for name in {credential for ring in plan.key_plans for _id, credential in ring.keys}:
+        try:
+            secrets[name] = read_key(inventory.credentials[name])
+        except SecretError as error:
+            raise _Refusal(_("credential {name}: {error}").format(name=name, error=error)) from None
+    return Keys(secrets)
+
+
+def _become(module: str, *arguments: Path) -> NoReturn:
     """Replace this process; YAML, pydantic and click leave its memory with it."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execv(sys.executable, [sys.executable, "-P", "-m", module, str(plan)])  # noqa: S606 - no shell is the point
+    os.execv(sys.executable, [sys.executable, "-P", "-m", module, *map(str, arguments)])  # noqa: S606 - no shell is the point

@@ -109,7 +109,7 @@ def _supervisor(node: Node, hub_address: str, *, is_hub: bool) -> Mapping[str, A
     at = ["--inventory", f"{_ETC}/inventory.yml", "--run", _RUN]
     argv = {
         "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls"],
-        "fastpath": ["fastpath", "run", *at, "--site", node.name],
+        "fastpath": ["fastpath", "run", *at, "--site", node.name, "--data", _DATA],
         "agent": ["agent", "run", *at, "--site", node.name, "--data", _DATA, "--hub", url, *access],
     }
     return {

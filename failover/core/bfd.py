@@ -21,19 +21,18 @@ The rules, before the tables:
    to a poll (6.8.7). Periodic packets stop when the far end bears none (Required Min RX 0), when it is in Demand mode
    and both ends are Up, and when we are passive and have not heard it yet. They are jittered to 75-100 % of the
    interval, 75-90 % when Detect Mult is 1.
-7. We offer neither Echo (Required Min Echo RX 0) nor Demand mode.
+7. We offer neither Echo nor Demand mode.
 8. `SignalFail` is what protection switching acts upon: raised when an Up session goes Down (save by rule 3), when
    something outside BFD knows that the path failed, and when a session has not come Up within `establish_s` of its
    creation or of the end of AdminDown; cleared by Up. Before the first of these nothing is known and nothing is said.
 9. With authentication in use, a packet without a good authentication section is discarded, and without it one with
    (6.8.6, `auth`).
 10. A far end whose *process* has gone, or begins anew, is no path that failed. Its host refuses our packets (ICMP port
-   unreachable) for as long as nobody listens, which proves both directions; and a new life says Down without diagnostic
-   and without knowing us, where one that has lost us says why. Either way the session goes down as ever and
-   `SignalFail` waits: for `VACANT_S` after the last refusal, for `establish_s` after the new life's first word. Anybody
-   on the link may forge a refusal, so with authentication in use none counts.
-11. The local discriminator is drawn anew whenever the session leaves Up or Init for Down: packets recorded before are
-   then another session's, and played back they bring nothing Up.
+   unreachable) while nobody listens, which proves both directions; a new life says Down without diagnostic and without
+   knowing us, where one that lost us says why. The session goes down as ever, and `SignalFail` waits for `VACANT_S`
+   after the last refusal, for `establish_s` after the new life's first word. Anybody on the link may forge a refusal:
+   with authentication in use none counts.
+11. The local discriminator is drawn anew whenever the session goes Down: packets recorded before bring nothing Up.
 """
 
 from __future__ import annotations
@@ -305,7 +304,7 @@ class Session:
 
     @property
     def detection_deadline(self) -> float | None:
-        """When silence takes the session down, monotonic seconds; None while no silence is being measured."""
+        """When silence takes the session down, monotonic seconds; None while none is measured."""
         return None if self._detect_at == inf else self._detect_at
 
     @property
@@ -346,17 +345,14 @@ class Session:
             self._judge(False, "BFD session is Up", now, effects)
         elif packet.state is State.ADMIN_DOWN:
             self._establish_by = inf
-        elif previous is State.UP and state is State.DOWN and packet.begins_anew:
-            self._establish_by = now + self._config.establish_s
-        elif previous is State.UP and state is State.DOWN:
+        elif previous is State.UP and state is State.DOWN and not packet.begins_anew:
             told = f": {packet.diagnostic.text}" if packet.diagnostic else ""
             self._judge(True, f"far end signalled {packet.state.text}{told}", now, effects)
-        elif (far_end_was_admin_down or self._vacant) and state is not State.ADMIN_DOWN:
+        elif (far_end_was_admin_down or self._vacant or previous is State.UP) and state is not State.ADMIN_DOWN:
             self._establish_by = now + self._config.establish_s
         self._vacant = False
         changed = self._become(state, diagnostic, now)
-        answer = packet.poll and state is not State.ADMIN_DOWN
-        self._settle(now, effects, changed, final=answer)
+        self._settle(now, effects, changed, final=packet.poll and state is not State.ADMIN_DOWN)
         if changed is None and not packet.poll and not packet.final:
             self._heard = packet
         return tuple(effects)
@@ -367,8 +363,8 @@ class Session:
         changed = None
         if now >= self._detect_at:
             state, diagnostic = DETECTION_EXPIRED[self._state]
-            if self._state is State.UP and self._refused_at > self._last_rx_at:
-                self._vacant = True
+            self._vacant = self._state is State.UP and self._refused_at > self._last_rx_at
+            if self._vacant:
                 self._establish_by = self._refused_at + VACANT_S
             elif self._state is State.UP:
                 self._judge(True, "BFD detection time expired", now, effects)
@@ -407,8 +403,7 @@ class Session:
             effects.append(SignalFail(failed, reason, at))
 
     def _desired_for(self, state: State) -> int:
-        configured = self._config.desired_min_tx_us
-        return configured if state is State.UP else max(configured, SLOW_INTERVAL_US)
+        return max(self._config.desired_min_tx_us, 0 if state is State.UP else SLOW_INTERVAL_US)
 
     def _desire(self, desired_min_tx_us: int) -> bool:
         """Set bfd.DesiredMinTxInterval; return whether that is a change, which has to be polled (rule 5)."""

@@ -58,7 +58,8 @@ class ApsPost:
             if sock is None:
                 group.aps_unsent += 1
             else:
-                sock.send(message.encode(), path.plan.remote, APS_PORT)
+                signed = group.keys.sign(message) if group.keys else message
+                sock.send(signed.encode(), path.plan.remote, APS_PORT)
         except OSError:  # no light, no neighbour: what keeps BFD silent as well, and is told there
             group.aps_unsent += 1
 
@@ -76,6 +77,8 @@ class ApsPost:
                 self._refuse(f"APS: TTL {datagram.ttl}, must be {TTL}")
             elif (group := self._addressee(came_by, message.group)) is None:
                 self._refuse("APS: no such group")
+            elif reason := _forgery(group, message):
+                self._refuse(f"APS: {reason}")
             else:
                 self._deliver(group, came_by, message)
 
@@ -86,6 +89,13 @@ class ApsPost:
             return meant
         protected = [group for group in here if path is group.protection]
         return protected[0] if len(protected) == 1 else None
+
+
+def _forgery(group: GroupEnd, message: ApsMessage) -> str:
+    """Return why a message is not to be believed, or an empty string."""
+    if group.keys is not None:
+        return group.keys.refusal(message)
+    return "authenticated, but authentication is not in use" if message.auth else ""
 
 
 def _home(path: Path) -> tuple[str, str]:

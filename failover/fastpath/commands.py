@@ -4,7 +4,7 @@ The rules:
 
 1. A command with a token lower than the highest one obeyed comes late and is refused. A dry run is never fenced.
 2. A command that has been carried out is not carried out again: whoever asks again gets the answer of the first time.
-3. What stands is in a file beside the plan before the answer leaves. The file outlives the process, not the machine.
+3. What stands is in a file before the answer leaves. The file outlives the process and the machine.
 4. A process that was killed takes its BFD sessions with it: the far end sees protection failed, and that overrides what
    the next life has put back. A failure of our own making does not count: for `SETTLE_S` it is put back again.
 """
@@ -12,7 +12,7 @@ The rules:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ..plan import write_json
 from .group import GroupEnd
 from .groups import Effects, Groups
 from .narration import say
+from .worker import Worker
 
 SCHEMA = "lifeline.fastpath-commands/1"
 
@@ -47,10 +48,12 @@ class Commands:
     Args:
         path: the file that remembers.
         groups: the ends of groups here.
+        disk: writes the file, so that the loop does not wait for it.
     """
 
-    def __init__(self, path: Path, groups: Groups) -> None:
+    def __init__(self, path: Path, groups: Groups, disk: Worker) -> None:
         self._path = path
+        self._disk = disk
         self._groups = groups
         self._tokens: dict[str, int] = {}
         self._answers: dict[str, Answer] = {}
@@ -58,6 +61,9 @@ class Commands:
         self._settling: dict[str, tuple[Command, float]] = {}
         """What was put back and may have to be put back again, and until when."""
         self._written: dict[str, Any] = {}
+        """What the file holds, or soon will."""
+        self._trouble = ""
+        self._under_way = 0
 
     def restore(self, now: float) -> Effects:
         """Put back what stood in the last life, before anything is known of the paths."""
@@ -120,8 +126,8 @@ class Commands:
         self._settling.pop(group.plan.id, None)
         return group, answer, effects
 
-    def remember(self) -> None:
-        """Write down what stands, where that has changed."""
+    def remember(self, then: Callable[[], None] = lambda: None) -> None:
+        """Write down what stands, where that has changed; `then` is called when it is on the disk, or cannot be."""
         groups = {
             name: {
                 "token": token,
@@ -131,13 +137,31 @@ class Commands:
             for name, token in self._tokens.items()
         }
         if groups == self._written:
+            if self._under_way:  # what is being written is what `then` waits for
+                self._disk.do(lambda: None, lambda _: then())
+            else:
+                then()
             return
-        try:
-            write_json(self._path, {SCHEMA: groups}, durable=False)
-        except OSError as error:
-            say("error", "commands would not outlive this process", path=str(self._path), error=str(error))
-        else:
-            self._written = groups
+
+        def write() -> str:
+            try:
+                write_json(self._path, {SCHEMA: groups})
+            except OSError as error:
+                return str(error)
+            return ""
+
+        def written(error: str) -> None:
+            self._under_way -= 1
+            if error and error != self._trouble:
+                say("error", "commands would not outlive this process", path=str(self._path), error=error)
+            if error and self._written is groups:
+                self._written = {}  # tried again with the next second
+            self._trouble = error
+            then()
+
+        self._written = groups
+        self._under_way += 1
+        self._disk.do(write, written)
 
     def _standing(self, name: str, group: GroupEnd) -> list[Command]:
         standing = group.commands()

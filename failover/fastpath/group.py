@@ -8,8 +8,9 @@ from typing import Any
 
 from lifeline import clock
 
-from ..core.protection import ApsConfig, Command, Protection, ProtectionConfig, Selector
+from ..core.protection import ApsConfig, Command, DampingConfig, Protection, ProtectionConfig, Selector
 from ..io.rtnetlink import Failure
+from ..keys import Keys
 from ..plan import GroupPlan
 from .path import Path
 from .routes import Routes
@@ -29,16 +30,28 @@ class GroupEnd:
         aps_unsent: APS messages that the kernel did not take.
         on_trouble: called when `trouble` changes.
         core: the state machine, from `start` on.
+        keys: what signs its APS messages, None for nothing.
     """
 
     core: Protection
 
     def __init__(
-        self, plan: GroupPlan, site: str, working: Path, protection: Path | GroupEnd, routes: Routes, worker: Worker
+        self,
+        plan: GroupPlan,
+        site: str,
+        paths: tuple[Path, Path | GroupEnd],
+        routes: Routes,
+        worker: Worker,
+        keys: Keys,
     ) -> None:
-        self.plan = plan
+        """Make the end; it begins with `start`.
+
+        Raises:
+            KeysError: a key is missing or too short.
+        """
+        self.rekey(plan, keys)
         self.site = site
-        self.working, self.protection = working, protection
+        self.working, self.protection = paths
         self.above: list[str] = []
         self.dirty = True
         self.trouble = ""
@@ -51,6 +64,15 @@ class GroupEnd:
         self._worker = worker
         self._under_way = 0
 
+    def rekey(self, plan: GroupPlan, keys: Keys) -> None:
+        """Use other keys from now on.
+
+        Raises:
+            KeysError: a key is missing or too short; nothing was changed.
+        """
+        self.keys = keys.aps(plan.auth) if plan.auth else None
+        self.plan = plan
+
     def start(self, selector: Selector, now: float) -> None:
         """Begin with the selector that stands in the kernel."""
         plan = self.plan
@@ -60,6 +82,7 @@ class GroupEnd:
             hold_off_s=plan.hold_off_ms / 1000,
             working=plan.working,
             protection=plan.protection,
+            damping=DampingConfig(**plan.damping) if plan.damping else None,
         )
         aps = ApsConfig(plan.number, epoch=clock.wall_ns())
         self.core = Protection(config, now, selector, aps)
@@ -161,9 +184,6 @@ class GroupEnd:
     def body(self) -> dict[str, Any]:
         """Return the group's end as reports show it."""
         core = self.core
-        wtr_ends_at_ns = None
-        if core.wtr_ends_at is not None:  # to the millisecond: the same state must look the same twice
-            wtr_ends_at_ns = round(clock.wall_ns() / 1e6 + (core.wtr_ends_at - clock.monotonic_s()) * 1e3) * 1_000_000
         return {
             "group": self.plan.id,
             "site": self.site,
@@ -173,7 +193,8 @@ class GroupEnd:
             "above": self.above,
             "commands": [command.value for command in self.commands()],
             "aps": self._aps(),
-            "wtr_ends_at_ns": wtr_ends_at_ns,
+            "wtr_ends_at_ns": None if core.wtr_ends_at is None else _wall_ns(core.wtr_ends_at),
+            "damping": self._damping(),
             "switch_count": self.switch_count,
             "last_switch_at_ns": self.last_switch_at_ns,
             "revertive": self.plan.revertive,
@@ -190,6 +211,21 @@ class GroupEnd:
             return self.by_protection.body() | below
         return self.protection.body()
 
+    def _damping(self) -> dict[str, Any] | None:
+        """Return each path's penalty, and until when it is not returned to; None without damping."""
+        if self.plan.damping is None:
+            return None
+        now = clock.monotonic_s()
+        paths = {selector.value: self.core.damping(selector) for selector in Selector}
+        return {"suppress": self.plan.damping["suppress"], "reuse": self.plan.damping["reuse"]} | {
+            name: {
+                "penalty": round(path.penalty(now)),
+                "suppressed_until_ns": _wall_ns(path.reuse_at) if path.suppressed(now) else None,
+            }
+            for name, path in paths.items()
+            if path is not None
+        }
+
     def _aps(self) -> dict[str, Any]:
         """Return what the far end says, None for what is not known, and what is wrong between the two ends."""
         core, channel = self.core, self.core.channel
@@ -199,4 +235,10 @@ class GroupEnd:
             "far_request": core.far_request.value if core.far_request else None,
             "far_selector": core.far_selector.value if core.far_selector else None,
             "defects": {defect.value: text for defect, text in core.defects.items()},
+            "signed": self.keys is not None,
         }
+
+
+def _wall_ns(monotonic_s: float) -> int:
+    """Return a moment in wall time, to the millisecond: the same state must look the same twice."""
+    return round(clock.wall_ns() / 1e6 + (monotonic_s - clock.monotonic_s()) * 1e3) * 1_000_000

@@ -9,6 +9,7 @@ from ..core.bfd import SignalFail
 from ..core.protection import Command, Outcome, Selector
 from ..core.protection.cascade import Cascade, GroupEffect, Member
 from ..core.quality import SignalDegrade
+from ..keys import Keys
 from ..plan import FastPathPlan
 from .group import GroupEnd
 from .path import Path
@@ -26,16 +27,22 @@ class Groups:
         paths: the links by id.
         routes: the kernel's side.
         worker: for the requests to the kernel.
+        keys: what signs APS messages.
+
+    Raises:
+        KeysError: a key is missing or too short.
     """
 
     _cascade: Cascade
 
-    def __init__(self, plan: FastPathPlan, paths: Mapping[str, Path], routes: Routes, worker: Worker) -> None:
+    def __init__(
+        self, plan: FastPathPlan, paths: Mapping[str, Path], routes: Routes, worker: Worker, keys: Keys
+    ) -> None:
         self._ends: dict[str, GroupEnd] = {}
         for group in plan.groups:
             below = self._ends.get(group.protection)
-            protection = below or paths[group.protection]
-            self._ends[group.id] = GroupEnd(group, plan.site, paths[group.working], protection, routes, worker)
+            both = paths[group.working], below or paths[group.protection]
+            self._ends[group.id] = GroupEnd(group, plan.site, both, routes, worker, keys)
             if below is not None:
                 below.above.append(group.id)
         self._of: dict[str, list[GroupEnd]] = {}

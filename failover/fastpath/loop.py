@@ -31,7 +31,8 @@ from ..io.bfd_socket import BFD_PORT, TTL, Receiver
 from ..io.fastpath_ipc import ReportServer
 from ..io.netlink import Monitor, NetlinkError, RouteSocket
 from ..io.stamp_session import timescale
-from ..plan import FastPathPlan
+from ..keys import Keys, KeysError
+from ..plan import FastPathPlan, PlanError
 from .aps import ApsPost
 from .commands import Commands
 from .group import GroupEnd
@@ -58,15 +59,23 @@ FAREWELL_S = 1.0
 class FastPath:
     """All sessions and protection groups of one site."""
 
-    def __init__(self, plan: FastPathPlan, run: FilePath) -> None:
+    def __init__(self, plan: FastPathPlan, run: FilePath, data: FilePath) -> None:
         """Open what is needed and take over what stands in the kernel.
+
+        Args:
+            plan: what to watch and to switch.
+            run: directory of the socket and the keys.
+            data: directory of what must outlive the machine.
 
         Raises:
             AlreadyRunningError: another fast path listens in `run`.
+            KeysError: a key is missing or out of range.
             OSError: netlink or the socket in `run` cannot be opened.
         """
         now = clock.monotonic_s()
+        keys = Keys.load(run)
         self.plan = plan
+        self._run = run
         self.stats = Stats()
         self.reports = ReportServer(run / "fastpath.sock")
         self._pending: list[tuple[str, str, dict[str, Any], float, int]] = []
@@ -82,10 +91,10 @@ class FastPath:
         self._worker = worker = Worker()
         self._poller = poller = Poller()
         scale = timescale()
-        self.paths = {s.link: Path(s, now, scale, self.stats.refuse, poller) for s in plan.sessions}
+        self.paths = {s.link: Path(s, now, scale, self.stats.refuse, poller, keys) for s in plan.sessions}
         self._watched = list(self.paths.values())
         self._by_address = {(p.plan.interface, p.plan.remote): p for p in self._watched}
-        self.groups = Groups(plan, self.paths, self._routes, worker)
+        self.groups = Groups(plan, self.paths, self._routes, worker, keys)
         for group in self.groups:
             group.on_trouble = partial(self._report_group, group)
         by_interface = {(path.plan.interface, path.plan.version): path for path in self._watched}
@@ -95,11 +104,14 @@ class FastPath:
         self._measuring = Measuring(
             poller, self._watched, scale, self._degrade, self.stats.refuse, self._interface_went
         )
-        self._commands = Commands(run / "fastpath-commands.json", self.groups)
+        self._disk = Worker()  # of its own: a slow disk must not hold up a switch
+        self._commands = Commands(data / "fastpath-commands.json", self.groups, self._disk)
         self.reports.on_command = self._command
+        self.reports.on_rekey = self._rekey
         poller.watch(self._monitor.fileno(), self._read_news)
         poller.watch(self.reports.fileno(), self._read_clients)
-        poller.watch(worker.fileno(), worker.collect)
+        for each in (worker, self._disk):
+            poller.watch(each.fileno(), each.collect)
         self._adopt(now)
 
     # ------------------------------------------------------------ life
@@ -158,7 +170,9 @@ class FastPath:
             select.select([], [], [], FAREWELL_GAP_S)
             for path in self.paths.values():
                 path.repeat()
-        self._worker.stop(FAREWELL_S)
+        for worker in (self._worker, self._disk):
+            worker.stop(FAREWELL_S)
+            worker.collect()
         self._flush()
         self.reports.close()
         say("info", "fast path stopped, routes stay as they are")
@@ -254,8 +268,23 @@ class FastPath:
             self._act(effects)
             if answer["result"] is not None and not effects:  # a freeze moves nothing and is news all the same
                 self._report_group(group)
-            self._commands.remember()
-        self._report("command", f"group:{answer['group']}", answer, now)
+        self._commands.remember(lambda: self._report("command", f"group:{answer['group']}", answer, now))
+
+    def _rekey(self) -> str:
+        """Use the keys that the files hold now; return why not, or an empty text."""
+        try:
+            plan, keys = FastPathPlan.load(self._run / "fastpath-plan.json"), Keys.load(self._run)
+            if plan.without_keys() != self.plan.without_keys():
+                return "more than keys has changed, or a session's type of authentication: restart the fast path"
+            for session in plan.sessions:
+                self.paths[session.link].rekey(session, keys)
+            for group in plan.groups:
+                self.groups[group.id].rekey(group, keys)
+        except (OSError, PlanError, KeysError) as error:
+            return str(error)
+        self.plan = plan
+        say("info", "keys changed")
+        return ""
 
     def _expect_on_the_other_paths(self, path: Path, now: float) -> None:
         """A far end that is Up here runs, and owes a session on the group's other paths as well."""

@@ -9,12 +9,14 @@ from typing import Any
 
 from lifeline import clock
 
+from ..core.auth import Authenticator
 from ..core.bfd import Session, SessionConfig, State
 from ..core.packet import ControlPacket
 from ..core.quality import Quality
 from ..core.stamp import Timescale
 from ..io.bfd_socket import Sender
 from ..io.stamp_session import Prober, Refuse
+from ..keys import Keys
 from ..plan import SESSION_BITS, SessionPlan
 from .poller import Poller
 
@@ -30,7 +32,14 @@ class Path:
         prober: measures the path, None where nothing is to be measured.
     """
 
-    def __init__(self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse, poller: Poller) -> None:
+    def __init__(
+        self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse, poller: Poller, keys: Keys
+    ) -> None:
+        """Make the session; nothing is sent yet.
+
+        Raises:
+            KeysError: a key is missing or out of range.
+        """
         self.plan = plan
         self._poller = poller
         self.index: int | None = None
@@ -50,6 +59,7 @@ class Path:
             ),
             now,
             random.random,
+            Authenticator(keys.bfd(plan.auth), secrets.randbits(32)) if plan.auth else None,
             draw=lambda: secrets.randbits(32 - SESSION_BITS) << SESSION_BITS | plan.discriminator,
         )
         self.deadline = self.session.next_deadline()
@@ -57,6 +67,16 @@ class Path:
         if plan.quality is not None:
             phase = random.random()  # noqa: S311 - keeps paths from probing in step, guards nothing
             self.prober = Prober(Quality(plan.quality.config(plan.discriminator), scale, now, phase), refuse)
+
+    def rekey(self, plan: SessionPlan, keys: Keys) -> None:
+        """Use other keys from now on.
+
+        Raises:
+            KeysError: a key is missing or out of range; nothing was changed.
+        """
+        if plan.auth is not None:
+            self.session.rekey(keys.bfd(plan.auth))
+            self.plan = plan
 
     def state_is(self, state: State) -> None:
         """Measure only a path whose far end is there: elsewhere a lost probe would tell nothing new."""
@@ -141,7 +161,19 @@ class Path:
             "interval_ms": session.transmit_interval_us / 1000,
             "detect_ms": session.detection_time_us / 1000,
             "trouble": self.trouble,
+            "auth": self._auth(),
             "quality": self._quality(),
+        }
+
+    def _auth(self) -> dict[str, Any] | None:
+        """Return how packets are authenticated, and why the last one that was discarded was."""
+        if (auth := self.plan.auth) is None:
+            return None
+        return {
+            "type": auth.type,
+            "keys": [number for number, _credential in auth.keys],
+            "signing": auth.signing,
+            "refused": self.session.last_discard,
         }
 
     def _quality(self) -> dict[str, Any] | None:

@@ -72,3 +72,20 @@ class FastPathClient:
     def close(self) -> None:
         """Hang up."""
         self._socket.close()
+
+
+def order_rekey(path: Path, timeout_s: float = 5.0) -> str:
+    """Tell a fast path that there are new keys beside its plan; return why it does not use them, or an empty text.
+
+    Raises:
+        OSError: no fast path listens there, or it does not answer.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
+        client.settimeout(timeout_s)
+        client.connect(str(path))
+        client.send(json.dumps({"rekey": True}).encode())
+        while data := client.recv(DATAGRAM_MAX):
+            report: Report = json.loads(data)
+            if report["kind"] == "rekey":
+                return str(report["body"]["error"])
+    raise ConnectionResetError("the fast path closed the connection")

@@ -3,7 +3,8 @@
 A report is `{"instance", "seq", "at_monotonic_ns", "at_wall_ns", "kind", "subject", "body"}`; `seq` counts from 1 in
 each life (`instance`) of the fast path. A report is sent again to every new connection until someone says
 `{"ack": seq, "instance": ...}`. A snapshot has the kind `snapshot` and the last report's `seq`; the next replaces it.
-`{"command": {...}}` is an operator's order; what becomes of it is a report of the kind `command`.
+`{"command": {...}}` is an operator's order; what becomes of it is a report of the kind `command`. `{"rekey": true}`
+says that there are new keys; whoever says so is told what became of that, `{"kind": "rekey", "body": {"error"}, ...}`.
 """
 
 from __future__ import annotations
@@ -37,6 +38,7 @@ class ReportServer:
     Attributes:
         dropped: reports that nobody acknowledged in time and that had to go, oldest first.
         on_command: called with each order.
+        on_rekey: called when there are new keys; returns why they are not used, or an empty text.
     """
 
     def __init__(self, path: Path) -> None:
@@ -50,6 +52,7 @@ class ReportServer:
         self.instance = f"{clock.wall_ns():x}"
         self.dropped = 0
         self.on_command: Callable[[Mapping[str, Any]], None] = lambda _order: None
+        self.on_rekey: Callable[[], str] = lambda: ""
         self._seq = 0
         self._kept: deque[tuple[int, bytes]] = deque()
         self._clients: dict[int, tuple[socket.socket, int]] = {}
@@ -146,7 +149,7 @@ class ReportServer:
         client, _sent = self._clients[fd]
         try:
             while data := client.recv(DATAGRAM_MAX):
-                self._take(data)
+                self._take(fd, data)
         except BlockingIOError:
             self._catch_up(fd)
             return
@@ -154,7 +157,7 @@ class ReportServer:
             pass
         self._drop(fd)
 
-    def _take(self, data: bytes) -> None:
+    def _take(self, fd: int, data: bytes) -> None:
         try:
             message = json.loads(data)
         except ValueError:
@@ -163,6 +166,9 @@ class ReportServer:
             return
         if isinstance(order := message.get("command"), dict):
             self.on_command(order)
+        elif message.get("rekey") is True:
+            answer = {"error": self.on_rekey()}
+            self._send(fd, self._encode("rekey", "", answer, clock.monotonic_s(), clock.wall_ns()))
         elif message.get("instance", self.instance) == self.instance:
             self._acknowledge(message.get("ack"))
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from failover.plan import FastPathPlan, GroupPlan, SessionPlan
+from failover.keys import FILE, Keys
+from failover.plan import FastPathPlan, GroupPlan, SessionPlan, write_json
 from failover.quality_plan import QualityPlan
 
 REPOSITORY = Path(__file__).parents[3]
@@ -112,8 +113,10 @@ class World:
         self._processes.append(process)
         return process
 
-    def fast_path(self, name: str, plan: FastPathPlan, directory: Path) -> FastPathProcess:
-        return FastPathProcess(self, name, plan, directory)
+    def fast_path(
+        self, name: str, plan: FastPathPlan, directory: Path, keys: dict[str, bytes] | None = None
+    ) -> FastPathProcess:
+        return FastPathProcess(self, name, plan, directory, keys)
 
     def end(self, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is None:
@@ -133,10 +136,13 @@ class World:
 class FastPathProcess:
     """A fast path in a namespace, and an eye on its snapshots."""
 
-    def __init__(self, world: World, name: str, plan: FastPathPlan, directory: Path) -> None:
+    def __init__(
+        self, world: World, name: str, plan: FastPathPlan, directory: Path, keys: dict[str, bytes] | None = None
+    ) -> None:
         self.world, self.name, self.plan = world, name, plan
         self.run = directory / name
         self.run.mkdir(parents=True, exist_ok=True)
+        write_json(self.run / FILE, Keys(keys or {}).to_json())
         plan.save(self.run / "fastpath-plan.json")
         self.start()
 
@@ -148,6 +154,7 @@ class FastPathProcess:
                 "-m",
                 "failover.fastpath",
                 str(self.run / "fastpath-plan.json"),
+                str(self.run),
                 stderr=stderr,
             )
 
@@ -170,9 +177,11 @@ class FastPathProcess:
                         body: dict[str, Any] = report["body"]
                         return body
 
-    def order(self, token: int, command: str, to: str | None = None, *, dry_run: bool = False) -> dict[str, Any]:
+    def order(
+        self, token: int, command: str, to: str | None = None, *, dry_run: bool = False, group: str = "pg"
+    ) -> dict[str, Any]:
         """Give an operator's order and return the answer."""
-        order = {"id": f"c{token}", "group": "pg", "command": command, "to": to, "token": token, "by": "li"}
+        order = {"id": f"c{token}", "group": group, "command": command, "to": to, "token": token, "by": "li"}
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
             client.settimeout(5)
             client.connect(str(self.run / "fastpath.sock"))
@@ -184,8 +193,8 @@ class FastPathProcess:
                     return body
         raise ConnectionError("the fast path hung up")
 
-    def group(self) -> dict[str, Any]:
-        found: dict[str, Any] = self.snapshot()["groups"][0]
+    def group(self, name: str = "pg") -> dict[str, Any]:
+        found: dict[str, Any] = next(group for group in self.snapshot()["groups"] if group["group"] == name)
         return found
 
     def path(self, link: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
 
 
 def fast_path(site: str, run: Path) -> list[str]:
-    return ["run", "--inventory", GOVNET, "--site", site, "--run", str(run)]
+    return ["run", "--inventory", GOVNET, "--site", site, "--run", str(run), "--data", str(run)]
 
 
 def agent(run: Path, *more: str) -> list[str]:
@@ -31,7 +31,12 @@ def test_the_fast_path_becomes_a_lean_process_with_a_plan(
     monkeypatch.setattr(verbs, "_may_change_routes", lambda: True)
     result = CliRunner().invoke(verbs.fastpath, fast_path("sbs-dongcheng", tmp_path / "run"))
     assert result.exit_code == 0, result.output
-    assert became[0][-3:] == ["-m", "failover.fastpath", str(tmp_path / "run" / "fastpath-plan.json")]
+    assert became[0][-4:] == [
+        "-m",
+        "failover.fastpath",
+        str(tmp_path / "run" / "fastpath-plan.json"),
+        str(tmp_path / "run"),
+    ]
     assert "no interface 'fibre' yet, waiting for it" in result.stderr
 
 

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from failover.core.aps import APS_PORT, ApsMessage, ProtectionType, RequestCode, Signal
+from failover.core.aps import APS_PORT, ApsKeys, ApsMessage, ProtectionType, RequestCode, Signal
 from failover.fastpath.aps import ApsPost
 from failover.fastpath.path import Path
 from failover.fastpath.poller import Poller
 from failover.io.link_socket import LinkSocket
 from failover.io.stamp_session import timescale
+from failover.keys import Keys
 from failover.plan import GroupPlan, SessionPlan
 
 LOOPBACK = socket.if_nametoindex("lo")
@@ -31,6 +32,7 @@ class Group:
         self.plan, self.working, self.protection = plan, working, protection
         self.by_protection, self.links = protection, (working, protection)
         self.aps_unsent = 0
+        self.keys: ApsKeys | None = None
 
 
 class End(NamedTuple):
@@ -51,7 +53,7 @@ def end(site: str, other: str, *, interface: str = "lo") -> End:
 
     def path(link: str, number: int) -> Path:
         plan = SessionPlan(link, interface, HOME[site, link], HOME[other, link], number, 10_000, 3)
-        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]), poller)
+        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]), poller, Keys({}))
         made.interface_is(LOOPBACK, carrier=True)
         return made
 

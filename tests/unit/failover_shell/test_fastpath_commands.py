@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from shell_bodies import plan
@@ -14,6 +15,9 @@ from failover.core.protection.cascade import Cascade, Member
 from failover.fastpath.commands import SETTLE_S, Commands
 from failover.fastpath.group import GroupEnd
 from failover.fastpath.groups import Groups
+from failover.fastpath.worker import Worker
+
+T = TypeVar("T")
 
 
 class Group(GroupEnd):
@@ -36,6 +40,16 @@ class Alone(Groups):
         self._cascade = Cascade({group.plan.id: Member(group.core, group.plan.working, group.plan.protection)})
 
 
+class Disk(Worker):
+    """One that is done at once."""
+
+    def __init__(self) -> None:
+        pass
+
+    def do(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        then(job())
+
+
 class Life(SimpleNamespace):
     group: Group
     commands: Commands
@@ -51,7 +65,7 @@ class Life(SimpleNamespace):
 def begin(tmp_path: Path) -> Any:
     def life() -> Life:
         group = Group()
-        commands = Commands(tmp_path / "commands.json", Alone(group))
+        commands = Commands(tmp_path / "commands.json", Alone(group), Disk())
         commands.restore(0.5)
         group.both_paths_work()
         return Life(group=group, commands=commands)
