@@ -66,7 +66,7 @@ def measure(peer: BirdWorst, drills: int, say: Callable[[str], None], left_s: Ca
     name = f"bench{os.getpid()}"
     say(f"lab {name}")
     started_s = monotonic_s()
-    with _lab(name) as lab:
+    with deployed(name) as lab:
         yield Figure("lab up, all routes converged", monotonic_s() - started_s, "s", _LAB_UP_S)
         tally = _drill(lab, drills, say, left_s)
         yield from _of_drills(tally, peer, drills)
@@ -76,7 +76,8 @@ def measure(peer: BirdWorst, drills: int, say: Callable[[str], None], left_s: Ca
 
 
 @contextmanager
-def _lab(name: str) -> Iterator[Lab]:
+def deployed(name: str) -> Iterator[Lab]:
+    """Have a lab up, and take it down."""
     lifeline = [sys.executable, "-m", "noc.cli.main", "lab"]
     try:
         subprocess.run([*lifeline, "up", "--name", name], check=True, stdout=sys.stderr)

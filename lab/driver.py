@@ -105,6 +105,18 @@ class Driver(Protocol):
         """Return the ends whose frames are lost."""
         ...
 
+    def make_lossy(self, senders: Collection[LinkEnd], loss_pct: float) -> None:
+        """Lose, at mid-span and by chance, a share of what these nodes send into these links."""
+        ...
+
+    def make_lossless(self, senders: Collection[LinkEnd]) -> None:
+        """Let all frames of these ends pass again."""
+        ...
+
+    def lossy(self) -> Mapping[LinkEnd, float]:
+        """Return the ends a share of whose frames is lost, and the share, percent."""
+        ...
+
     def set_light(self, end: LinkEnd, *, on: bool) -> None:
         """Take the carrier from one end of a link, or give it back; no frame passes without it."""
         ...

@@ -87,6 +87,11 @@ _OPERATIONS: Mapping[str, _Operation] = {
         lambda driver, args: driver.unmute(_ends(args)),
         lambda driver, args: len(driver.muted() & set(_ends(args))) / len(args["ends"]),
     ),
+    "make-lossy": _Operation(
+        lambda driver, args: driver.make_lossy(_ends(args), args["loss_pct"]),
+        lambda driver, args: driver.make_lossless(_ends(args)),
+        lambda driver, args: len(driver.lossy().keys() & set(_ends(args))) / len(args["ends"]),
+    ),
     "darken": _Operation(
         lambda driver, args: driver.set_light((args["link"], args["node"]), on=False),
         lambda driver, args: driver.set_light((args["link"], args["node"]), on=True),
@@ -117,10 +122,11 @@ class Faults:
         """Inject a fault and return it once it holds.
 
         Args:
-            kind: fibre-cut, duct-cut, node-off, satellite-degrade.
+            kind: fibre-cut, duct-cut, fibre-degrade, node-off, satellite-degrade.
             target: what it hits, one or several: links, shared-risk groups, nodes.
             **options: for cuts `mode` (silent, oneway, carrier) and, if one-way, `direction` (to-site, to-core);
-                for satellites what changes of `Impairment`.
+                for a degraded fibre `loss_pct` and, if only one way loses, `direction`; for satellites what changes of
+                `Impairment`.
 
         Raises:
             LabError: nothing of that name, not a thing this fault can hit, hit already, or it did not take hold (it is
@@ -223,6 +229,10 @@ class Faults:
 
 
 def _fibre_cut(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
+    return _cut(_fibres(topology, driver, targets), options)
+
+
+def _fibres(topology: Topology, driver: Driver, targets: Iterable[str]) -> list[Link]:
     links = [topology.links[_known(target, topology.links, _("link"), _("links"))] for target in targets]
     for link in links:
         if link.media is not Media.FIBRE or not driver.has_mid_span(link.id):
@@ -233,7 +243,7 @@ def _fibre_cut(topology: Topology, driver: Driver, targets: Iterable[str], optio
                 ),
                 exit_code=2,
             )
-    return _cut(links, options)
+    return links
 
 
 def _duct_cut(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
@@ -251,12 +261,27 @@ def _cut(links: list[Link], options: Options) -> list[Act]:
         raise LabError(_("a {mode} cut has no direction").format(mode=mode), exit_code=2)
     if mode == "carrier":
         return [Act("darken", {"link": link.id, "node": link.site.node}) for link in links]
+    if mode == "oneway":
+        direction = direction or "to-site"
+    return [Act("mute", {"ends": _senders(links, direction)})]
+
+
+def _fibre_degrade(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
+    _only(options, ("loss_pct", "direction"))
+    links, loss_pct = _fibres(topology, driver, targets), options.get("loss_pct", 0)
+    if not 0 < loss_pct <= 100:
+        raise LabError(_("say how much is lost: loss_pct, above 0 and at most 100"), exit_code=2)
+    return [Act("make-lossy", {"ends": _senders(links, options.get("direction")), "loss_pct": loss_pct})]
+
+
+def _senders(links: list[Link], direction: str | None) -> list[list[str]]:
+    """Return the ends that send in a direction; in both where none is given."""
     from_hub = [[link.id, link.hub.node] for link in links]
     from_site = [[link.id, link.site.node] for link in links]
-    if mode == "silent":
-        return [Act("mute", {"ends": [*from_hub, *from_site]})]
+    if direction is None:
+        return [*from_hub, *from_site]
     senders = dict(zip(DIRECTIONS, (from_hub, from_site), strict=True))
-    return [Act("mute", {"ends": _one_of(direction or "to-site", senders, _("direction"), _("directions"))})]
+    return _one_of(direction, senders, _("direction"), _("directions"))
 
 
 def _node_off(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
@@ -290,6 +315,7 @@ def _satellite_degrade(topology: Topology, driver: Driver, targets: Iterable[str
 _PLANS: Mapping[str, Callable[[Topology, Driver, Iterable[str], Options], list[Act]]] = {
     "fibre-cut": _fibre_cut,
     "duct-cut": _duct_cut,
+    "fibre-degrade": _fibre_degrade,
     "node-off": _node_off,
     "satellite-degrade": _satellite_degrade,
 }

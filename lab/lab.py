@@ -17,7 +17,7 @@ from . import convergence, daemons, deployment
 from .convergence import wait_until
 from .deployment import DEFAULT_NAME
 from .driver import Driver, LabError, NodeStatus, Progress
-from .drivers import netns, preflight
+from .drivers import netns, preflight, processes
 from .drivers.fabric import FABRIC
 from .faults import Faults
 from .place import RUN, Place
@@ -161,6 +161,22 @@ class Lab:
         with self.popen(node, argv, inside=True, **pipes, **options) as process:
             out, err = process.communicate()
         return subprocess.CompletedProcess(list(argv), process.returncode, out, err)
+
+    def kill(self, node: str, daemon: str) -> None:
+        """Kill a daemon of lifeline's at a node with SIGKILL; its supervisor starts it again.
+
+        Args:
+            node: name.
+            daemon: that runs as a module of its own: agent, fastpath.
+
+        Raises:
+            LabError: it does not run there.
+        """
+        running = processes.processes_in({node: self.netns_path(node)})[node]
+        pids = [process.pid for process in running if process.name.endswith(f".{daemon}")]
+        if not pids:
+            raise LabError(_("no {daemon} runs at {node}").format(daemon=daemon, node=node))
+        processes.kill(pids)
 
     def status(self) -> dict[str, NodeStatus]:
         """Return how each node is."""

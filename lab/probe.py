@@ -25,6 +25,7 @@ from .probe_io import READY, RECORD
 INTERVAL_MS = 1
 """One probe a millisecond: a lost probe is a millisecond of outage."""
 PORT = 7007
+"""Of the first flow; each further one has the next."""
 DRAIN_S = 0.6
 """How long probes in flight are awaited: twice a satellite's one-way delay (ITU-R S.1709: about 270 ms)."""
 
@@ -147,10 +148,10 @@ class Probes:
             ProbeError: a process ended before it was ready, for one because its address is not at its node.
         """
         run = random.getrandbits(63)
-        for flow in self.flows:
-            self._receivers[flow.name] = flow.receiver(_argv("receive", flow.target, PORT, run))
+        for port, flow in enumerate(self.flows, PORT):  # several may end at one address
+            self._receivers[flow.name] = flow.receiver(_argv("receive", flow.target, port, run))
             self._senders[flow.name] = flow.sender(
-                _argv("send", flow.source, flow.target, PORT, run, round(self.interval_ms * 1_000_000))
+                _argv("send", flow.source, flow.target, port, run, round(self.interval_ms * 1_000_000))
             )
         for process in self._processes():
             assert process.stdout is not None

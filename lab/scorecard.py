@@ -74,11 +74,14 @@ class _Card:
         verdict = report["verdict"]
         kind = {"pass": "good", "fail": "bad"}.get(verdict, "unsure")
         word = {"pass": _("PASS"), "fail": _("FAIL")}.get(verdict, _("NOT RUN"))
+        line = Text(style=Style(bold=True)).append_text(self._mark(kind, word))
+        sites = ", ".join([report["target"], *report.get("also", ())])
+        line.append("   " + _("drill {drill} at {target}").format(drill=report["drill"], target=sites))
+        if report["mode"] not in _CUTS:
+            return Group("", Padding(line, (0, 1)))
         how = _(_CUTS[report["mode"]])
         if report["direction"]:
             how += {"to-site": _(", towards the site"), "to-core": _(", towards the core")}[report["direction"]]
-        line = Text(style=Style(bold=True)).append_text(self._mark(kind, word))
-        line.append("   " + _("drill {drill} at {target}").format(**_texts(report)))
         cut = _("{link}: {how}").format(how=how, **_texts(report))
         return Group("", Padding(line, (0, 1)), Padding(Text(cut), (0, 1)))
 
@@ -94,14 +97,14 @@ class _Card:
         table = self._table(
             _("Traffic, 1,000/s"), _("sent"), _("lost"), _("longest gap"), _("duplicated"), _("reordered")
         )
-        limit_ms = next((t["target_ms"] for t in self.report["tasks"] if t["name"] == "switch"), 50)
-        for direction, windows in self.report["traffic"].items():
+        for flow, windows in self.report["traffic"].items():
+            site, _slash, direction = flow.rpartition("/")
             way = {"site_to_hub": _("site to hub"), "hub_to_site": _("hub to site")}[direction]
+            way = f"{site}: {way}" if site else way
             for window, numbers in windows.items():
-                when = {"cut": _("cut"), "revert": _("revert")}[window]
-                good = numbers["sent"] and numbers["lost_ms"] <= (limit_ms if window == "cut" else 0)
+                good = numbers["sent"] and self._may_lose(window, numbers["lost_ms"])
                 table.add_row(
-                    self._mark("good" if good else "bad", f"{way}, {when}"),
+                    self._mark("good" if good else "bad", f"{way}, {_(window)}"),
                     f"{numbers['sent']:,}",
                     _ms(numbers["lost_ms"]),
                     _ms(numbers["longest_gap_ms"]),
@@ -109,6 +112,11 @@ class _Card:
                     str(numbers["reordered"]),
                 )
         return table
+
+    def _may_lose(self, window: str, lost_ms: float) -> bool:
+        limits = self.report.get("limits") or {"cut": 50, "revert": 0}  # records of before there were limits
+        limit_ms = limits.get(window)
+        return limit_ms is None or lost_ms <= limit_ms
 
     def _timeline(self) -> RenderableType:
         table = Table.grid(padding=(0, 2), pad_edge=True)
@@ -144,16 +152,19 @@ def _texts(record: Mapping[str, Json]) -> dict[str, str]:
 
 def _what(moment: Mapping[str, Json]) -> str | None:
     """Return a moment's sentence in the reader's language; None for one that needs no line."""
-    facts = _texts(moment)
+    facts = {"link": _("the fibre")} | _texts(moment)  # records of earlier versions do not name it
     match moment["what"]:
+        case "phase":
+            name = facts["name"]
+            return _(name).upper()
         case "cut":
             return _("{link} is cut").format(**facts)
         case "repair":
             return _("{link} is repaired").format(**facts)
         case "bfd" if moment["state"] == "Down":
-            return _("{site}: BFD Down ({diag})").format(**facts)
+            return _("{site}: BFD Down on {link} ({diag})").format(**facts)
         case "bfd" if moment["state"] == "Up":
-            return _("{site}: BFD Up").format(**facts)
+            return _("{site}: BFD Up on {link}").format(**facts)
         case "protection" if moment["request"] == "WTR":
             return _("{site}: waits to restore").format(**facts)
         case "protection" if moment["selector"] == "protection":
@@ -175,4 +186,14 @@ _TASKS = {
     "alarm raised": N_("alarm raised"),
     "site's own report": N_("site's own report, over satellite"),
     "revert": N_("revert"),
+    "alarm cleared": N_("alarm cleared"),
+    "left the lossy path": N_("left the lossy path"),
+    "no path left": N_("no path left, told"),
+    "a path again": N_("a path again"),
+    "carries again": N_("carries again"),
+    "protected again": N_("protected again"),
+    "waits to restore": N_("waits to restore"),
+    "back on the fibre": N_("back on the fibre"),
+    "told after the restart": N_("told after the restart"),
+    "whole story told": N_("whole story told, late"),
 }

@@ -163,6 +163,17 @@ def duct_cut(srg: Sequence[str], **options: Any) -> None:
     _inject("duct-cut", srg, **options)
 
 
+@fault.command("fibre-degrade", help=_("Let fibres lose frames: ... fibre-degrade fibre-haidian --loss-pct 5"))
+@click.argument("link", nargs=-1, required=True)
+@click.option("--loss-pct", type=click.FloatRange(0, 100, min_open=True), required=True, help=_("Frames, by chance."))
+@click.option("--direction", type=click.Choice(DIRECTIONS), help=_("Which direction loses; both otherwise."))
+@_NAME
+@json_option()
+def fibre_degrade(link: Sequence[str], **options: Any) -> None:
+    """Degrade."""
+    _inject("fibre-degrade", link, **options)
+
+
 @fault.command("node-off", help=_("Pull the plug of nodes; healing boots them: lifeline lab fault node-off noc-b"))
 @click.argument("node", nargs=-1, required=True)
 @_NAME

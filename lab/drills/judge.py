@@ -106,21 +106,26 @@ class Story:
 
 
 def date(story: Story, first_lost_ns: Iterable[int | None], took_hold_ns: int) -> Story:
-    """Return the story with the moment at which the cut took effect.
+    """Return the story with the moment at which the cut took effect; see `effect_ns`."""
+    noticed_ns = [sighting.happened_ns for sighting in story.detected().values()]
+    return replace(story, cut_ns=effect_ns(story.cut_ns, first_lost_ns, took_hold_ns, noticed_ns))
+
+
+def effect_ns(began_ns: int, first_lost_ns: Iterable[int | None], took_hold_ns: int, noticed_ns: Iterable[int]) -> int:
+    """Return when a fault took effect on the traffic.
 
     The command that cuts takes milliseconds; the last probe that came through dates its effect to one. An end that
     loses its carrier may have noticed within that one: then it dates the cut, for nothing is noticed before it happens.
 
     Args:
-        story: dated by the moment before the command.
+        began_ns: the moment before the command.
         first_lost_ns: by direction, when the first lost probe was sent; None where none was lost.
         took_hold_ns: when the fault was seen to hold; what was lost well after that dates nothing.
+        noticed_ns: when ends noticed.
     """
     spacing_ns = INTERVAL_MS * NS_PER_MS
     shown_ns = [ns - spacing_ns for ns in first_lost_ns if ns is not None and ns <= took_hold_ns + 2 * spacing_ns]
-    noticed_ns = [sighting.happened_ns for sighting in story.detected().values()]
-    effect_ns = max(story.cut_ns, min(shown_ns, default=story.cut_ns))
-    return replace(story, cut_ns=min([effect_ns, *noticed_ns]))
+    return min([max(began_ns, min(shown_ns, default=began_ns)), *noticed_ns])
 
 
 def _first_by_site(sightings: Iterable[Sighting]) -> dict[str, Sighting]:
@@ -151,12 +156,7 @@ def rate(story: Story, targets: Targets) -> tuple[Task, ...]:
 
 def shortcomings(tasks: Iterable[Task], traffic: Mapping[str, Mapping[str, Traffic]], targets: Targets) -> list[str]:
     """Return every way in which a drill fell short of its targets; empty means pass."""
-    reasons = []
-    for task in tasks:
-        if task.actual_ms is None:
-            reasons.append(f"{task.name}: did not happen")
-        elif not task.met:
-            reasons.append(f"{task.name}: {task.actual_ms:.0f} ms, target {task.target_ms:.0f} ms")
+    reasons = [text for task in tasks if (text := task.shortcoming())]
     for direction, windows in traffic.items():
         cut, revert = windows["cut"], windows["revert"]
         if cut.lost_ms > targets.lost_ms:
@@ -173,19 +173,25 @@ def timeline(story: Story) -> tuple[Moment, ...]:
     moments = [Moment(0.0, "cut", link)]
     if story.repair_ns is not None:
         moments.append(Moment((story.repair_ns - story.cut_ns) / NS_PER_MS, "repair", link))
-    moments += filter(None, (_moment(sighting, story) for sighting in story.sightings))
+    moments += filter(None, (moment(sighting, story.target, story.cut_ns) for sighting in story.sightings))
     return tuple(sorted(moments, key=lambda m: m.at_ms))
 
 
-def _moment(sighting: Sighting, story: Story) -> Moment | None:
-    body, site, link = sighting.body, sighting.site, f"link:{story.target.working}"
-    happened_ms = (sighting.happened_ns - story.cut_ns) / NS_PER_MS
-    if sighting.concerns("bfd", link):
-        return Moment(happened_ms, "bfd", {"site": site, "state": str(body["state"]), "diag": str(body["diag"])})
-    if sighting.concerns("protection", f"group:{story.target.group}"):
+def moment(sighting: Sighting, target: Target, since_ns: int) -> Moment | None:
+    """Return what a sighting tells about a target as a line of the timeline; None where it tells nothing of it."""
+    body, site, kind = sighting.body, sighting.site, sighting.event["kind"]
+    subject = str(sighting.event["subject"])
+    happened_ms = (sighting.happened_ns - since_ns) / NS_PER_MS
+    seen_ms = (sighting.seen_ns - since_ns) / NS_PER_MS
+    if site not in target.ends or subject not in target.subjects:
+        return None
+    if kind == "bfd":
+        facts = {"site": site, "link": subject.partition(":")[2]}
+        return Moment(happened_ms, "bfd", {**facts, "state": str(body["state"]), "diag": str(body["diag"])})
+    if kind == "protection":
         facts = {"site": site, "selector": str(body["selector"]), "request": str(body["request"])}
         return Moment(happened_ms, "protection", facts)
-    if sighting.concerns("condition", link) and body["name"] == "path-down":
+    if kind == "condition" and body["name"] in ("path-down", "no-path"):
         what = "clear" if body["perceived_severity"] == "cleared" else "alarm"
-        return Moment((sighting.seen_ns - story.cut_ns) / NS_PER_MS, what, {"site": site, "name": str(body["name"])})
+        return Moment(seen_ms, what, {"site": site, "name": str(body["name"])})
     return None

@@ -59,6 +59,12 @@ class Task:
         """Whether it happened, and in time."""
         return self.actual_ms is not None and self.actual_ms <= self.target_ms
 
+    def shortcoming(self) -> str | None:
+        """Return how it fell short of its target; None if it did not."""
+        if self.actual_ms is None:
+            return f"{self.name}: did not happen"
+        return None if self.met else f"{self.name}: {self.actual_ms:.0f} ms, target {self.target_ms:.0f} ms"
+
     def to_json(self) -> dict[str, Json]:
         """Return the task as the record's object."""
         actual_ms = None if self.actual_ms is None else round(self.actual_ms, 1)
@@ -99,6 +105,10 @@ class DrillReport:
     tasks: tuple[Task, ...] = ()
     traffic: Mapping[str, Mapping[str, Traffic]] = field(default_factory=dict)
     """Direction, then window."""
+    limits: Mapping[str, float | None] = field(default_factory=dict)
+    """By window, the most that a direction may lose, ms; None for no limit."""
+    also: tuple[str, ...] = ()
+    """The other sites, where a drill hits several."""
     healed: bool = True
     timeline: tuple[Moment, ...] = ()
     took_s: float = 0.0
@@ -113,6 +123,7 @@ class DrillReport:
             "target": self.target.site,
             "group": self.target.group,
             "link": self.target.working,
+            "also": list(self.also),
             "mode": self.mode,
             "direction": self.direction,
             "seed": self.seed,
@@ -124,6 +135,7 @@ class DrillReport:
                 direction: {window: numbers.to_json() for window, numbers in windows.items()}
                 for direction, windows in self.traffic.items()
             },
+            "limits": dict(self.limits),
             "healed": self.healed,
             "timeline": [moment.to_json() for moment in self.timeline],
         }

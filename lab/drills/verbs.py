@@ -15,14 +15,17 @@ from lifeline.i18n import _
 from noc.cli.output import ExitCode, VerbError, colour_wanted, emit_json, emit_table, json_option, narrate
 from noc.client import HubClient
 
+from ..daemons import hub_node
 from ..driver import LabError
 from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
-from . import fibre_cut
+from . import fibre_cut, protection
+from .drill import Drill
 from .record import SCHEMA, DrillReport, Target, Verdict
+from .script import Script, Scripted
 
-_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE}
+_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE} | {name: kind.objective for name, kind in protection.KINDS.items()}
 _SEEDS = 2**32
 
 lab_option = click.option(
@@ -85,6 +88,40 @@ def fibre_cut_(
         raise VerbError(str(error), ExitCode.USAGE) from None
     pace = fibre_cut.Pace(steady_within=steady_within_s)
     report = run_fibre_cut(lab, target, mode, direction, seed, target_ms=target_ms, logs=logs, pace=pace)
+    return _tell(report, as_json=as_json)
+
+
+def _scripted(name: str, kind: protection.Kind) -> None:
+    """Add the verb that runs a script."""
+
+    @run.command(name, help=_(kind.objective))
+    @click.option("--site", help=_("Site that is hit; drawn by the seed otherwise."))
+    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+    @click.option("--steady-within-s", type=click.FloatRange(0), default=15, show_default=True,
+                  help=_("How long the steady state is awaited, before and after."))  # fmt: skip
+    @lab_option
+    @click.option("--logs", type=click.Path(file_okay=False, path_type=Path), help=_("Folder for the raw probe logs."))
+    @json_option()
+    def command(
+        *, site: str | None, seed: int | None, steady_within_s: float, lab_name: str, logs: Path | None, as_json: bool
+    ) -> int:
+        lab = open_lab(lab_name)
+        seed = random.randrange(_SEEDS) if seed is None else seed
+        hub = hub_node(lab.topology)
+        assert hub is not None
+        try:
+            script = protection.write(name, lab.inventory, hub=hub, site=site, seed=seed)
+        except ValueError as error:
+            raise VerbError(str(error), ExitCode.USAGE) from None
+        pace = fibre_cut.Pace(steady_within=steady_within_s)
+        return _tell(run_script(lab, script, seed, logs=logs, pace=pace), as_json=as_json)
+
+
+for _name, _kind in protection.KINDS.items():
+    _scripted(_name, _kind)
+
+
+def _tell(report: DrillReport, *, as_json: bool) -> int:
     if as_json:
         emit_json(SCHEMA, report.to_json())
     else:
@@ -122,18 +159,45 @@ def run_fibre_cut(
         HubUnreachableError: the hub does not answer; nothing was done.
     """
 
+    def drill_on(hub: HubClient) -> Drill:
+        targets = fibre_cut.targets_for(lab.inventory, target, target_ms)
+        return fibre_cut.FibreCut(
+            lab, hub, seed, target, mode, direction, targets, pace=pace, tell=lambda step: tell(_STEPS[step]())
+        )
+
+    tell(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
+    return _run(lab, drill_on, logs)
+
+
+def run_script(
+    lab: Lab,
+    script: Script,
+    seed: int,
+    *,
+    logs: Path | None = None,
+    pace: fibre_cut.Pace = fibre_cut.Pace(),  # noqa: B008 - frozen
+    tell: Callable[[str], None] = narrate,
+) -> DrillReport:
+    """Run a script against a lab's hub.
+
+    Raises:
+        HubUnreachableError: the hub does not answer; nothing was done.
+    """
+    sites = ", ".join(target.site for target in script.targets)
+    tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(name=script.name, site=sites, seed=seed))
+    return _run(lab, lambda hub: Scripted(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text))), logs)
+
+
+def _run(lab: Lab, drill_on: Callable[[HubClient], Drill], logs: Path | None) -> DrillReport:
     async def drilled() -> tuple[DrillReport, Mapping[str, ProbeLog]]:
         # A drill that is told to end heals first: both signals cancel it, and cancelling heals.
         task = asyncio.current_task()
         assert task is not None
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         async with HubClient(lab.hub_url) as hub:
-            targets = fibre_cut.targets_for(lab.inventory, target, target_ms)
-            one = fibre_cut.FibreCut(lab, hub, target, mode, direction, seed, targets, pace)
-            one.tell = lambda step: tell(_STEPS[step]())
+            one = drill_on(hub)
             return await one.run(), one.logs
 
-    tell(_("Fibre-cut drill at {site}, seed {seed}: steady state first").format(site=target.site, seed=seed))
     before = signal.getsignal(signal.SIGTERM)
     try:
         report, raw = asyncio.run(drilled())
@@ -144,7 +208,7 @@ def run_fibre_cut(
     if logs is not None:
         logs.mkdir(parents=True, exist_ok=True)
         for name, log in raw.items():
-            log.save(logs / name)
+            log.save(logs / name.replace("/", "-"))
     return report
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lifeline.model.inventory import Media
@@ -114,6 +114,36 @@ class Fabric:
         listed = json.loads(self.run(["nft", "-j", "list", "set", "netdev", _TABLE, "cut"]))
         sets = (item["set"] for item in listed["nftables"] if "set" in item)
         return frozenset(port for each in sets for port in each.get("elem", ()))
+
+    def make_lossy(self, ports: Sequence[str], loss_pct: float) -> None:
+        """Drop a share of what arrives at these ports, each frame by chance."""
+        of_million = round(loss_pct * 10_000)
+        self._edit(
+            f'add rule netdev {_TABLE} mid_span iifname "{port}" numgen random mod 1000000 < {of_million} '
+            f'counter drop comment "{loss_pct}"'
+            for port in ports
+        )
+
+    def make_lossless(self, ports: Sequence[str]) -> None:
+        """Undo `make_lossy`."""
+        self._edit(
+            f"delete rule netdev {_TABLE} mid_span handle {handle}"
+            for port, _loss_pct, handle in self._lossy_rules()
+            if port in ports
+        )
+
+    def lossy_ports(self) -> dict[str, float]:
+        """Return, by port, the share of its arrivals that is dropped, percent."""
+        return {port: loss_pct for port, loss_pct, _handle in self._lossy_rules()}
+
+    def _lossy_rules(self) -> list[tuple[str, float, int]]:
+        listed = json.loads(self.run(["nft", "-j", "-a", "list", "chain", "netdev", _TABLE, "mid_span"]))
+        rules = [item["rule"] for item in listed["nftables"] if "comment" in item.get("rule", ())]
+        return [(rule["expr"][0]["match"]["right"], float(rule["comment"]), rule["handle"]) for rule in rules]
+
+    def _edit(self, lines: Iterable[str]) -> None:
+        if text := "\n".join(lines):
+            self.run(["nft", "-f", "-"], text + "\n")
 
     def set_port(self, port: str, *, up: bool) -> None:
         """Set a port up or down: down takes the carrier from the node it faces."""

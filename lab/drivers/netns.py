@@ -140,6 +140,20 @@ class NetnsDriver:
         ends = [(link.id, end.node) for link in self._fabric.spans() for end in link.ends]
         return frozenset(end for end in ends if self._port(end) in cut)
 
+    def make_lossy(self, senders: Collection[LinkEnd], loss_pct: float) -> None:
+        """Lose, at mid-span and by chance, a share of what these nodes send into these links."""
+        self._fabric.make_lossy([self._port(end) for end in senders], loss_pct)
+
+    def make_lossless(self, senders: Collection[LinkEnd]) -> None:
+        """Let all frames of these ends pass again."""
+        self._fabric.make_lossless([self._port(end) for end in senders])
+
+    def lossy(self) -> Mapping[LinkEnd, float]:
+        """Return the ends a share of whose frames is lost, and the share, percent."""
+        lossy = self._fabric.lossy_ports()
+        ends = [(link.id, end.node) for link in self._fabric.spans() for end in link.ends]
+        return {end: lossy[self._port(end)] for end in ends if self._port(end) in lossy}
+
     def set_light(self, end: LinkEnd, *, on: bool) -> None:
         """Take the carrier from one end of a link, or give it back; no frame passes without it."""
         self._fabric.set_port(self._port(end), up=on)

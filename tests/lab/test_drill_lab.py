@@ -56,6 +56,20 @@ def test_traffic_survives_a_cut_and_comes_back(network: Lab, mode: str) -> None:
     assert network.faults.active() == []
 
 
+@pytest.mark.parametrize("name", ["satellite-lost", "agent-killed"])
+def test_a_script_is_played_to_its_end(network: Lab, name: str) -> None:
+    run = subprocess.run(
+        [*LIFELINE, "drill", "run", name, "--lab", NAME, "--seed", "7", "--json"],
+        capture_output=True, text=True, check=False, timeout=WITHIN_S,
+    )  # fmt: skip
+    record = json.loads(run.stdout)
+    assert [task["name"] for task in record["tasks"] if task["actual_ms"] is None] == []
+    for windows in record["traffic"].values():
+        assert all(windows[name]["lost"] == 0 for name, limit_ms in record["limits"].items() if limit_ms == 0)
+    assert record["healed"]
+    assert network.faults.active() == []
+
+
 def test_the_scorecard_says_it_in_words(network: Lab) -> None:
     run = subprocess.run(
         [*DRILL, "--target-ms", GENEROUS_MS], capture_output=True, text=True, check=False, timeout=WITHIN_S

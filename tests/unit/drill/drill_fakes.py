@@ -118,6 +118,9 @@ class FakeNetwork:
     def popen(self, _node: str, argv: list[str], **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(argv, **options)
 
+    def kill(self, _node: str, _daemon: str) -> None:
+        raise NotImplementedError
+
     def inject(self, name: str, **options: Any) -> SimpleNamespace:
         began_ns = monotonic_ns()
         self.standing.append(SimpleNamespace(id="001", name=name))

@@ -15,7 +15,7 @@ from lab.drills.record import DrillReport, Verdict
 
 async def run_drill(network: FakeNetwork, **changes: Any) -> DrillReport:
     targets = targets_for(network.inventory, TARGET, 50)
-    one = FibreCut(network, network, TARGET, "silent", None, 1, targets, PACE)
+    one = FibreCut(network, network, 1, TARGET, "silent", None, targets, pace=PACE)
     for name, value in changes.items():
         setattr(one, name, value)
     return await one.run()
