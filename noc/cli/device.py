@@ -85,7 +85,7 @@ def identify(
 @device.command(
     help=_("Decode a recording: every value with its quality, and why where it is not good."),
     epilog=_(
-        "Example: snmpwalk -On ... | lifeline device decode --recording my-ups.snmprec --profile my-ups --profiles ."
+        "Example: lifeline device decode --recording my-ups.snmprec --profile my-ups --profiles ."
     ),
 )
 @click.option("--recording", type=_FILE, required=True, help=_("A recording of snmpsim (.snmprec)."))
