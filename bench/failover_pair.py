@@ -67,11 +67,15 @@ class Report:
 class FastPathEar:
     """A connection to a fast path's reports, read when asked; what was not read waits in the socket."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, log: Path) -> None:
         """Connect, as soon as there is something to connect to.
 
+        Args:
+            path: its socket.
+            log: what the fast path says, for the error.
+
         Raises:
-            OSError: there is not within 20 s.
+            OSError: there is nothing within 20 s.
         """
         deadline = monotonic_s() + _START_S
         while True:
@@ -79,10 +83,10 @@ class FastPathEar:
             try:
                 self._socket.connect(str(path))
                 break
-            except OSError:
+            except OSError as error:
                 self._socket.close()
                 if monotonic_s() > deadline:
-                    raise
+                    raise OSError(f"no fast path at {path}: {log.read_text(errors='replace')[-400:]}") from error
                 time.sleep(0.02)
         self._socket.setblocking(False)
         self._newest: dict[str, Any] | None = None
@@ -127,7 +131,7 @@ class FastPathEar:
 def fast_path_argv(inventory: Path, site: str, run: Path) -> list[str]:
     """Return the command that runs a site's fast path."""
     lifeline = [sys.executable, "-m", "noc.cli.main", "fastpath", "run"]
-    return [*lifeline, "--inventory", str(inventory), "--site", site, "--run", str(run)]
+    return [*lifeline, "--inventory", str(inventory), "--site", site, "--run", str(run), "--data", str(run)]
 
 
 class LifelinePair(Engine):
@@ -154,7 +158,9 @@ class LifelinePair(Engine):
         inventory.write_text(_INVENTORY.replace("INTERVAL", str(self.interval_ms)))
         for node in ENDS:
             self.spawn(node, fast_path_argv(inventory, node, self.folder / node), f"{node}.log")
-        self._ears = {node: FastPathEar(self.folder / node / "fastpath.sock") for node in ENDS}
+        self._ears = {
+            node: FastPathEar(self.folder / node / "fastpath.sock", self.folder / f"{node}.log") for node in ENDS
+        }
 
     def _start_satellite(self) -> None:
         for node in ENDS:

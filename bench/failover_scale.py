@@ -88,7 +88,7 @@ def hold(sessions: int, seconds: float) -> Held:
             stack.callback(program.kill)
             pids[node] = program.pid
         for node in ENDS:
-            ears[node] = FastPathEar(Path(folder, node, "fastpath.sock"))
+            ears[node] = FastPathEar(Path(folder, node, "fastpath.sock"), Path(folder, f"{node}.log"))
             stack.callback(ears[node].close)
         _await_up(ears, sessions)
         _listen(ears, _CALM_S)
