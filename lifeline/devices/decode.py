@@ -226,6 +226,8 @@ class _Decoder:
         best: dict[str, tuple[int, Measurement]] = {}
         for tier in tiers:
             for source in tier.sources:
+                if _absent(source, answers, rows):
+                    continue
                 for raw in self._raws(source, answers, rows):
                     found = self._measured(metric, entry, tier.profile, source, raw, rows)
                     rank = _rank(found, source)
@@ -274,6 +276,8 @@ class _Decoder:
         found: dict[str, State] = {}
         for tier in tiers:
             for source in tier.sources:
+                if _absent(source, answers, rows):
+                    continue
                 exact, patterns = self._words[id(source)]
                 for raw in self._raws(source, answers, rows):
                     known = found.get(raw.instance)
@@ -294,7 +298,7 @@ class _Decoder:
         return list(found.values())
 
     def _identity(self, tiers: Iterable[Tier], answers: Answers, rows: Mapping[str, Mapping[str, Value]]) -> str:
-        for source in (source for tier in tiers for source in tier.sources):
+        for source in (source for tier in tiers for source in tier.sources if not _absent(source, answers, rows)):
             for raw in self._raws(source, answers, rows):
                 text = text_of(raw.value, 200)
                 if source.pattern:
@@ -313,6 +317,13 @@ class _Decoder:
 
 
 _UNPLACED = ("", "")
+
+
+def _absent(source: Source, answers: Answers, rows: Mapping[str, Mapping[str, Value]]) -> bool:
+    """Tell at once that a source was answered nothing: true of most sources of most families, in every round."""
+    if source.column is not None:
+        return source.column not in rows
+    return (source.oid or source.register) not in answers
 
 
 def _rank(measurement: Measurement, source: Source) -> int:

@@ -40,6 +40,7 @@ _T = TypeVar("_T")
 _AUTH = {"md5": Md5Key, "sha1": Sha1Key, "sha256": Sha256Key, "sha512": Sha512Key}
 _PRIVACY = {"des": DesKey, "aes128": Aes128Key, "aes256": Aes256Key}
 _MOST_BYTES = 4096
+_ROUNDS = 99
 _REFRESH_S = 120.0
 """RFC 3414 3.2 (7): an authoritative engine refuses what is more than 150 s off its clock."""
 
@@ -130,7 +131,8 @@ class Session:
         self._max_rows = max_rows
         self._session: SnmpSession | None = None
         self._asked_s = 0.0
-        self._cells: dict[str, list[str]] = {}
+        self._known: dict[str, tuple[list[str], int]] = {}
+        """By family: the objects that were there, and for how many rounds more only these are asked."""
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -213,26 +215,29 @@ class Session:
         return [match.profile for match in identify(answers, library)], answers
 
     async def ask(self, family: Family, deadline_s: float = 10.0, *, anew: bool = False) -> dict[str, Value]:
-        """Return all that a family's device can be asked: walked the first time, fetched cell by cell afterwards.
+        """Return what a family's device has to say: all objects walked first, then those fetched that were there.
+
+        Every hundredth round is a first one again, for objects that have come since; so is the round after one in
+        which nothing was there.
 
         Args:
             family: from `Library.family`.
             deadline_s: for the whole round; a device that needs longer has not answered.
-            anew: walk again, for rows that have come since.
+            anew: make this round a first one.
 
         Raises:
             TimeoutError, OSError, DeviceError: as `get`.
         """
         async with asyncio.timeout(deadline_s):
-            cells = None if anew else self._cells.get(family.name)
-            if cells is not None:
-                return await self.get([*family.scalars(), *cells])
+            known, rounds = self._known.get(family.name, ([], 0))
+            if known and rounds and not anew:
+                self._known[family.name] = known, rounds - 1
+                return await self.get(known)
             answers = await self.get(family.scalars())
-            found: dict[str, Value] = {}
             for column in family.columns():
-                found |= await self.walk(column)
-            self._cells[family.name] = list(found)
-            return answers | found
+                answers |= await self.walk(column)
+            self._known[family.name] = list(answers), _ROUNDS
+            return answers
 
     async def _first(self, root: str) -> dict[str, Value]:
         """Return the first object below an OID, if there is one."""
