@@ -8,7 +8,6 @@ has not said that it ended.
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -18,6 +17,7 @@ from typing import Final
 import structlog
 
 from ..clock import wall_ns
+from .files import write_json
 from .logging import EdgeLog
 
 SCHEMA: Final = "lifeline.capacity/1"
@@ -50,9 +50,7 @@ def tell(run: Path, link: str, kbps: int, by: str) -> None:
         raise ValueError(f"{kbps} kbit/s: a link that carries nothing has failed, and continuity checks tell that")
     path = _path(run, link, by)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(json.dumps({"schema": SCHEMA, **asdict(Capacity(link, kbps, by, wall_ns()))}), encoding="utf-8")
-    draft.replace(path)
+    write_json(path, {"schema": SCHEMA, **asdict(Capacity(link, kbps, by, wall_ns()))}, durable=False)
 
 
 def withdraw(run: Path, link: str, by: str) -> bool:
