@@ -211,6 +211,43 @@ def run_agent(
     _become("failover.agent", path)
 
 
+@agent.command(help=_("""Say what LINK carries at present, such as a satellite in rain; the agent divides it for that.
+
+Both ends divide what they send: say it at both. It stands until it is withdrawn or the machine restarts. Whatever
+reads the modem says it in the same way, under a name of its own; the least that anybody says counts.
+
+\b
+Examples:
+  lifeline agent capacity sat-dongcheng                # what is said now
+  lifeline agent capacity sat-dongcheng --kbps 2000
+  lifeline agent capacity sat-dongcheng --clear"""))  # fmt: skip
+@click.argument("link", metavar="LINK")
+@click.option("--kbps", type=click.IntRange(min=1), help=_("What it carries, in kbit/s."))
+@click.option("--clear", is_flag=True, help=_("Withdraw it: the link carries what the inventory says."))
+@click.option("--by", default="operator", show_default=True, metavar="NAME", help=_("Who says so."))
+@_run_directory
+def capacity(link: str, kbps: int | None, clear: bool, by: str, run_directory: Path) -> None:
+    """Tell, withdraw or show what a link carries."""
+    from lifeline.runtime.capacity import Capacities, tell, withdraw
+
+    if kbps is not None and clear:
+        raise _Refusal(_("give --kbps or --clear, not both"))
+    try:
+        if kbps is not None:
+            tell(run_directory, link, kbps, by)
+        elif clear and not withdraw(run_directory, link, by):
+            raise _Failure(_("{by} has said nothing of {link}").format(by=by, link=link))
+    except ValueError as error:
+        raise _Refusal(str(error)) from None
+    except OSError as error:
+        raise _Failure(f"{error.filename}: {error.strerror}") from None
+    word = Capacities(run_directory).now().get(link)
+    if word is None:
+        click.echo(_("{link}: as the inventory says").format(link=link))
+    else:
+        click.echo(_("{link}: {kbps} kbit/s, says {by}").format(link=link, kbps=word.kbps, by=word.by))
+
+
 def _plan(inventory: Path, site: str) -> tuple[Inventory, FastPathPlan]:
     """Return the inventory and the plan of a site.
 
@@ -226,6 +263,21 @@ def _plan(inventory: Path, site: str) -> tuple[Inventory, FastPathPlan]:
         return loaded, compile_plan(loaded, site)
     except PlanError as error:
         raise _Refusal(f"{inventory}: {error}") from None
+
+
+def _keys(inventory: Inventory, plan: FastPathPlan) -> Keys:
+    """Return the keys that a plan names.
+
+    Raises:
+        _Refusal: one cannot be fetched, or is none.
+    """
+    secrets = {}
+    for name in {credential for ring in plan.key_plans for _id, credential in ring.keys}:
+        try:
+            secrets[name] = read_key(inventory.credentials[name])
+        except SecretError as error:
+            raise _Refusal(_("credential {name}: {error}").format(name=name, error=error)) from None
+    return Keys(secrets)
 
 
 def _may_change_routes() -> bool:
@@ -263,21 +315,6 @@ def _prepare(directory: Path) -> Path:
     except OSError as error:
         raise _Failure(f"{directory}: {error.strerror}") from None
     return directory.absolute()
-
-
-def _keys(inventory: Inventory, plan: FastPathPlan) -> Keys:
-    """Return the keys that a plan names.
-
-    Raises:
-        _Refusal: one cannot be fetched, or is none.
-    """
-    secrets = {}
-    for name in {credential for ring in plan.key_plans for _id, credential in ring.keys}:
-        try:
-            secrets[name] = read_key(inventory.credentials[name])
-        except SecretError as error:
-            raise _Refusal(_("credential {name}: {error}").format(name=name, error=error)) from None
-    return Keys(secrets)
 
 
 def _become(module: str, *arguments: Path) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from lifeline.i18n import _
@@ -61,21 +63,27 @@ def _carries(group: View, role: str) -> str:
 def show(identifier: str, hub: str | None, as_json: bool) -> None:
     """Show a link with its group, or a group with its links."""
 
-    async def question(client: HubClient) -> tuple[View | None, list[View], int]:
+    async def question(client: HubClient) -> tuple[View | None, Sequence[View], Sequence[View], int]:
         state = await client.state()
         groups = {group["id"]: group for group in state["groups"]}
         if identifier in groups:
             group = groups[identifier]
-            return group, [it for it in state["links"] if identifier in it["groups"]], state["generated_at_ns"]
-        one = await client.link(identifier)  # the hub knows the nearest name when there is none
-        return (groups[one["groups"][0]] if one["groups"] else None), [one], state["generated_at_ns"]
+            links: list[View] = [it for it in state["links"] if identifier in it["groups"]]
+        else:
+            links = [await client.link(identifier)]  # the hub knows the nearest name when there is none
+            group = groups[links[0]["groups"][0]] if links[0]["groups"] else None
+        traffic = [told for it in links for told in await client.live(f"traffic:{it['id']}")]
+        return group, links, traffic, state["generated_at_ns"]
 
-    group, links, now_ns = ask(hub, question)
+    group, links, traffic, now_ns = ask(hub, question)
     if as_json:
-        emit_json("lifeline.link/1", {"group": group, "links": links})
+        emit_json("lifeline.link/1", {"group": group, "links": links, "traffic": traffic})
         return
     for it in links:
         _show_link(it, now_ns)
+        for told in traffic:
+            if told["body"]["link"] == it["id"]:
+                _show_traffic(told)
     if group:
         _show_group(group)
 
@@ -94,6 +102,28 @@ def _show_link(it: View, now_ns: int) -> None:
         rows.append(row)
     emit_table([_("Site"), _("Interface"), _("Address"), "BFD", _("Diagnostic"), _("For"), _("Detects in ms"),
                 _("Fresh")], rows)  # fmt: skip
+    emit("")
+
+
+def _show_traffic(told: View) -> None:
+    """Show what one end sends over a link, by traffic class."""
+    it = told["body"]
+    head = _("{site} divides {rate} kbit/s").format(site=it["site"], rate=it["rate_kbps"])
+    if not it["divided"]:
+        head = _("{site} does not divide the link: {trouble}").format(site=it["site"], trouble=it["trouble"])
+    elif it["told_by"]:
+        head = _("{site} divides {rate} instead of {planned} kbit/s, by the word of {by}").format(
+            site=it["site"], rate=it["rate_kbps"], planned=it["planned_rate_kbps"], by=it["told_by"])  # fmt: skip
+    emit(head + ("" if told["fresh"] else "  " + _("(not heard now)")))
+    if it["classes"]:
+        emit_table(
+            [_("Class"), _("Guaranteed kbit/s"), _("Ceiling kbit/s"), _("Sends kbit/s"), _("Dropped"), _("Waiting kB")],
+            [
+                [one["class"], one["guaranteed_kbps"], one["ceiling_kbps"], one["kbps"], one["dropped"],
+                 round(one["backlog_bytes"] / 1000, 1)]
+                for one in it["classes"]
+            ],
+        )  # fmt: skip
     emit("")
 
 

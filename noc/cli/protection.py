@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -12,7 +12,7 @@ from lifeline.i18n import _
 from noc.client import HubClient
 
 from .ask import View, ask, clock_text, health, hub_option, styled
-from .output import ExitCode, emit, emit_json, emit_table, json_option, narrate
+from .output import ExitCode, VerbError, emit, emit_json, emit_table, json_option, narrate
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _EXIT = {"done": ExitCode.OK, "planned": ExitCode.OK, "refused": ExitCode.REFUSED}
@@ -56,14 +56,15 @@ def _requests(group: View) -> str:
 def show(group: str, hub: str | None, as_json: bool) -> None:
     """Show a group."""
 
-    async def question(client: HubClient) -> tuple[View, list[View]]:
+    async def question(client: HubClient) -> tuple[View, Sequence[View], Sequence[View]]:
         view = await client.group(group)
         commands: list[View] = [it for it in await client.commands() if it["target"] == f"group:{group}"]
-        return view, commands[:_EVENTS]
+        routers = [it for it in await client.live("actuation:") if it["body"].get("group") == group]
+        return view, commands[:_EVENTS], routers
 
-    view, commands = ask(hub, question)
+    view, commands, routers = ask(hub, question)
     if as_json:
-        emit_json("lifeline.group/1", {"group": view, "commands": commands})
+        emit_json("lifeline.group/1", {"group": view, "commands": commands, "routers": routers})
         return
     emit(_("{group}: {health}, traffic on {selector}, {state}").format(
         group=view["id"], health=health(view), selector=view["selector"], state=view["state"]))  # fmt: skip
@@ -75,6 +76,10 @@ def show(group: str, hub: str | None, as_json: bool) -> None:
                    [_path(end, name) for name in _PATHS])  # fmt: skip
         for line in _told(end):
             emit(f"  {line}")
+    if routers:
+        emit("")
+        emit_table([_("Router"), _("Driver"), _("Should stand"), _("Stands"), _("Result"), _("Reason")],
+                   [_router(it) for it in routers])  # fmt: skip
     if commands:
         emit("")
         emit_table(
@@ -96,6 +101,12 @@ def _path(end: View, name: str) -> list[object]:
     return [name, path["link"], path.get("bfd"), _flag(path.get("signal_fail")),
             _flag(quality["degraded"] if quality.get("known") else None), figures.get("loss_pct"),
             figures.get("delay_ms"), path.get("diag")]  # fmt: skip
+
+
+def _router(state: View) -> list[object]:
+    it = state["body"]
+    stands = it["stands"] if state["fresh"] else "?"
+    return [it["device"], it["driver"], it["wanted"], stands, it["result"], it["reason"]]
 
 
 def _flag(value: bool | None) -> str:
@@ -192,6 +203,53 @@ def freeze(**given: Any) -> ExitCode:
 def clear(**given: Any) -> ExitCode:
     """Order a clear."""
     return _command("clear", **given)
+
+
+@protection.command(help=_("""Bring the router that follows GROUP to where it should stand now.
+
+The agent does that by itself after each switch, tries again and checks; this is for whoever does not want to wait.
+
+\b
+Example:
+  lifeline protection apply pg-dongcheng                  # what would be typed
+  lifeline protection apply pg-dongcheng --at core-wired --yes"""))  # fmt: skip
+@_acting
+def apply(group: str, at: str | None, text: str, yes: bool, hub: str | None, as_json: bool) -> ExitCode:
+    """Order that a router follows."""
+    key = secrets.token_hex(16) if yes else None
+
+    async def question(client: HubClient) -> Any:
+        target = _router_of(await client.live("actuation:"), group, at)
+        return await client.command("actuator.apply", target, text, idempotency_key=key, dry_run=not yes)
+
+    command = ask(hub, question)
+    if as_json:
+        emit_json("lifeline.command/1", {"command": command})
+    elif command["dry_run"]:
+        _tell(command)
+    else:
+        emit(_("{target}: {phase}").format(target=command["target"], phase=command["phase"]))
+        emit(command["detail"])
+    return _EXIT.get(command["phase"], ExitCode.TIMEOUT)
+
+
+def _router_of(states: Iterable[View], group: str, at: str | None) -> str:
+    """Return the live subject of the router that follows a group.
+
+    Raises:
+        VerbError: no agent shows one, or there are several and no site was named.
+    """
+    found = {state["site"]: state["subject"] for state in states if state["body"].get("group") == group}
+    if at is not None:
+        found = {site: subject for site, subject in found.items() if site == at}
+    if len(found) == 1:
+        return str(next(iter(found.values())))
+    if found:
+        text = _("routers at {sites} follow {group}: say which with --at").format(
+            sites=_(" and ").join(sorted(found)), group=group)  # fmt: skip
+    else:
+        text = _("no agent shows a router that follows {group}").format(group=group)
+    raise VerbError(text, ExitCode.USAGE)
 
 
 def _command(
