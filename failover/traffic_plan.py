@@ -97,8 +97,8 @@ def _link(inventory: Inventory, key: str, link: Link, site: str) -> LinkTraffic:
     far = link.far_end(site).address.ip
     prefixes = [
         str(prefix)
-        for group in inventory.groups_at(site).values()
-        if key in {group.working, group.protection}
+        for name, group in inventory.groups_at(site).items()
+        if key in inventory.links_of_path(name)
         for prefix in group.prefixes.get(site, ())
     ]
     return LinkTraffic(
@@ -131,7 +131,7 @@ def _class(name: str, traffic_class: TrafficClass, share: ClassShare, rate_bps: 
 
 def _pins(inventory: Inventory, site: str) -> Iterator[PathPin]:
     for key, group in inventory.groups_at(site).items():
-        for name in (group.working, group.protection):
+        for name in inventory.links_of_path(key) if group.prefixes else ():
             if (link := inventory.links.get(name)) is not None and (end := link.end_at(site)) is not None:
                 prefixes = tuple(map(str, group.prefixes.get(site, ())))
                 yield PathPin(key, name, (str(end.address.ip),), prefixes, link.ct_mark)

@@ -106,7 +106,7 @@ class Projection:
         self._groups_of_link: dict[str, list[str]] = {}
         self._groups_of_site: dict[str, list[str]] = {}
         for name, group in inventory.protection_groups.items():
-            for link in dict.fromkeys((group.working, group.protection)):
+            for link in inventory.links_of_path(name):
                 self._groups_of_link.setdefault(link, []).append(name)
             for site in self._sites_of_group(group):
                 self._groups_of_site.setdefault(site, []).append(name)
@@ -294,7 +294,7 @@ class Projection:
         group = self.inventory.protection_groups[name]
         told = {site: self._group_end(name, site) for site in self._sites_of_group(group)}
         fresh = [end if end and end["fresh"] else None for end in told.values()]
-        resources = (f"group:{name}", f"link:{group.working}", f"link:{group.protection}")
+        resources = (f"group:{name}", *(f"link:{link}" for link in self.inventory.links_of_path(name)))
         return GroupView(
             id=name,
             working=group.working,
@@ -354,9 +354,9 @@ class Projection:
         self._dirty.update(f"site:{site}" for site in self.subjects.sites(resource))
         if kind == "link":
             self._dirty.add(resource)
-        for group in map(self.inventory.protection_groups.get, groups):
-            if group is not None:
-                self._dirty.update((f"link:{group.working}", f"link:{group.protection}"))
+        for group in groups:
+            if group in self.inventory.protection_groups:
+                self._dirty.update(f"link:{link}" for link in self.inventory.links_of_path(group))
 
     def _index(self) -> _Active:
         """Return the active alarms, sorted and indexed once after each change."""
@@ -399,8 +399,10 @@ class Projection:
         for group in self._groups_of_link.get(link, []):
             live = self._ends.get((group, site))
             if live is not None:
-                role = "working" if self.inventory.protection_groups[group].working == link else "protection"
-                return {**live.body[role], "fresh": live.fresh, "heard_at_ns": live.at_ns}
+                told = [path for path in (live.body["working"], live.body["protection"]) if path["link"] == link]
+                if not told:  # the group goes by another link now
+                    continue
+                return {**told[0], "fresh": live.fresh, "heard_at_ns": live.at_ns}
         kept = self.record.paths.get((link, site))
         return {**kept.body, "fresh": False, "heard_at_ns": kept.at_ns} if kept else None
 

@@ -23,6 +23,7 @@ from .rows import (
     district_of,
     end_states,
     health_cell,
+    link_of,
     link_state_cell,
     selector_cell,
     state_cell,
@@ -162,12 +163,16 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
     ])  # fmt: skip
     lines += defect_lines(model, ends)
     for path in ("working", "protection"):
-        lines += [BLANK, heading(word(PATH_NAME, path), Cell("  " + path_name(group[path], model)))]
+        link = link_of(group, path)
+        by = [Cell(f"  {group[path]}:", "strong")] if link != group[path] else []
+        lines += [BLANK, heading(word(PATH_NAME, path), *by, Cell("  " + path_name(link, model)))]
         measured = any(end[path].get("quality") for end in heard)
         facts = (*PATH_FACTS, *QUALITY_FACTS) if measured else PATH_FACTS
         if heard:
             lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in facts])
-        lines += risk_lines(model, group[path])
+        if any(end.get("damping") for end in heard):
+            lines += _side_by_side(ends, [(_("penalty"), _penalty(path))])
+        lines += risk_lines(model, link)
     timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
         wtr=group["wtr_ms"] / 1000,
         hold_off=group["hold_off_ms"],
@@ -178,6 +183,21 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
 
 def _far_end(end: View) -> Cell:
     aps = end.get("aps") or {}
+def _penalty(path: str) -> Callable[[View], Cell]:
+    """Return what tells a path's penalty for flapping, and for how long it keeps traffic from returning."""
+
+    def tell(end: View) -> Cell:
+        damping = (end.get("damping") or {}).get(path)
+        if not damping:
+            return Cell("-", "muted")
+        if until := damping.get("suppressed_until_ns"):
+            template = _("{penalty}, suppressed for {left}").format(penalty=damping["penalty"], left="{left}")
+            return Cell(Countdown(until, template), "warning")
+        return Cell(str(damping["penalty"]))
+
+    return tell
+
+
     if not aps.get("far_request"):
         return Cell(_("not heard"), "muted")
     return Cell(_("{request} on {path}").format(

@@ -114,9 +114,15 @@ def selector_cell(model: NetworkModel, group: View) -> Cell:
         return state_cell(model, TRAFFIC["no-path"], "critical", "critical", 0)
     if selector in PATH_NAME:
         role = "switched" if selector == "protection" else "ok"
-        media = word(MEDIA, model.media(group[selector]))
+        media = word(MEDIA, model.media(link_of(group, selector)))
         return state_cell(model, media, role, role, 1 if selector == "protection" else 2)
     return state_cell(model, word(TRAFFIC, selector), "unknown", "unknown", 0)
+
+
+def link_of(group: View, path: str) -> str:
+    """Return the link by which a path goes now: of a protection path that is a group, what an end says."""
+    said = [end[path]["link"] for end in group["ends"].values() if end["fresh"] and end[path].get("group")]
+    return str(said[0] if said else group[path])
 
 
 # ---- links ----

@@ -68,14 +68,22 @@ def _symptom(path: Mapping[str, Any]) -> str:
         return "the interface is gone"
     if not path["carrier"]:
         return "no carrier on the interface"
-    return f"BFD is {path['bfd']} ({path['diag']})"
+    refused = (path.get("auth") or {}).get("refused")
+    return f"BFD is {path['bfd']} ({path['diag']})" + (f", packets are refused: {refused}" if refused else "")
 
 
 def judge_group(group: Mapping[str, Any]) -> Judgement:
     """Judge one end of a protection group, both its paths included."""
     site, subject = group["site"], f"group:{group['group']}"
     working, protection = group["working"], group["protection"]
-    judged = judge_path(working, site) | judge_path(protection, site)
+    judged = judge_path(working, site)
+    if below := protection.get("group"):  # which tells of its own links itself
+        failed = (working["signal_fail"], None if protection["carries"] is None else not protection["carries"])
+        spare = below
+    else:
+        judged |= judge_path(protection, site)
+        failed = (working["signal_fail"], protection["signal_fail"])
+        spare = protection["link"]
 
     key = (subject, ON_PROTECTION)
     judged[key] = None
@@ -85,11 +93,11 @@ def judge_group(group: Mapping[str, Any]) -> Judgement:
         judged[key] = _condition(key, PerceivedSeverity.WARNING, cause, text, {"site": site})
 
     key = (subject, NO_PATH)
-    failed = (working["signal_fail"], protection["signal_fail"])
     if all(failed):
-        both = f"{working['link']} and {protection['link']}"
-        text = f"{site} has no path for {group['group']}: {both} have failed"
-        judged[key] = _condition(key, PerceivedSeverity.CRITICAL, ProbableCause.LOSS_OF_SIGNAL, text, {"site": site})
+        text = f"{site} has no path for {group['group']}: {working['link']} and {spare} have failed"
+        # A group that is another's protection path carries that one's traffic only when its working link has failed.
+        severity = PerceivedSeverity.MAJOR if group.get("above") else PerceivedSeverity.CRITICAL
+        judged[key] = _condition(key, severity, ProbableCause.LOSS_OF_SIGNAL, text, {"site": site})
     elif False in failed:
         judged[key] = None
 

@@ -98,7 +98,8 @@ def _path(end: View, name: str) -> list[object]:
     path = end[name]
     quality = path.get("quality") or {}
     figures = quality.get("figures") or {}
-    return [name, path["link"], path.get("bfd"), _flag(path.get("signal_fail")),
+    link = _("{group}, by {link}").format(group=path["group"], link=path["link"]) if path.get("group") else path["link"]
+    return [name, link, path.get("bfd"), _flag(path.get("signal_fail")),
             _flag(quality["degraded"] if quality.get("known") else None), figures.get("loss_pct"),
             figures.get("delay_ms"), path.get("diag")]  # fmt: skip
 
@@ -124,8 +125,17 @@ def _told(end: View) -> list[str]:
         told.append(_("by command: {commands}").format(commands=", ".join(end["commands"])))
     if end.get("wtr_ends_at_ns"):
         told.append(_("reverts at {at}").format(at=clock_text(end["wtr_ends_at_ns"])))
+    told += [_damped(name, end["damping"][name]) for name in _PATHS if (end.get("damping") or {}).get(name)]
     told += [f"{name}: {text}" for name, text in dict(aps.get("defects") or {}).items()]
     return told
+
+
+def _damped(name: str, damping: View) -> str:
+    """Return a path's penalty for flapping, and until when that keeps traffic from returning to it."""
+    if until := damping.get("suppressed_until_ns"):
+        return _("{path} is suppressed until {at}, penalty {penalty}").format(
+            path=name, at=clock_text(until), penalty=damping["penalty"])  # fmt: skip
+    return _("{path} has a penalty of {penalty}").format(path=name, penalty=damping["penalty"])
 
 
 def _title(command: View) -> str:
