@@ -57,9 +57,11 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def snmpd(directory: Path, *lines: str, recording: Path | None = None, subtrees: tuple[str, ...] = ()):
+async def snmpd(
+    directory: Path, *lines: str, recording: Path | None = None, subtrees: tuple[str, ...] = (), port: int = 0
+):
     """Run a real snmpd on loopback; yield its port. `subtrees` are served from a recording."""
-    port = free_port()
+    port = port or free_port()
     config = ["rocommunity public 127.0.0.1", *lines]
     if recording is not None:
         script = directory / "replay.py"

@@ -8,7 +8,7 @@ import pytest
 from snmp_agents import SNMPD, ber, free_port, number, response, rogue, snmpd
 
 from lifeline.devices import decode, shipped
-from lifeline.devices.snmp import Access, DeviceError, Session
+from lifeline.devices.snmp import Access, DeviceError, RefusedError, Session
 
 PUBLIC = Access(community="public")
 UPS = "1.3.6.1.4.1.318.1.1.1"
@@ -33,7 +33,7 @@ async def answering(session: Session) -> None:
     for _attempt in range(100):
         try:
             await session.get(["1.3.6.1.2.1.1.2.0"])
-        except (TimeoutError, OSError):
+        except (TimeoutError, OSError, DeviceError):
             await asyncio.sleep(0.05)
         else:
             return
@@ -69,6 +69,20 @@ async def test_a_tables_cells_are_fetched_again_without_walking(tmp_path):
         again = await session.ask(family)
         assert decode(family, first).state("if.oper", "lo") == "up"
         assert {key for key in first if "2.2.1.8" in key} == {key for key in again if "2.2.1.8" in key}
+
+
+@needs_snmpd
+async def test_a_wrong_secret_is_refused_and_a_restarted_agent_is_found_again(tmp_path):
+    access = Access(user="watcher", auth_secret="auth-secret-1", privacy_secret="priv-secret-1")
+    wrong = Access(user="watcher", auth_secret="auth-secret-2", privacy_secret="priv-secret-1")
+    port = free_port()
+    async with Session("127.0.0.1", access, port=port, timeout_s=1) as session:
+        async with snmpd(tmp_path, *USER, port=port):
+            await answering(session)
+            with pytest.raises(RefusedError, match=r"127\.0\.0\.1"):
+                await Session("127.0.0.1", wrong, port=port, timeout_s=1).get(["1.3.6.1.2.1.1.3.0"])
+        async with snmpd(tmp_path, *USER, port=port):  # its engine has booted once more, and its time begins anew
+            await answering(session)
 
 
 async def test_silence_is_a_timeout_and_says_who():
