@@ -8,36 +8,25 @@ least lateness first, weighted by how much the site matters, then early departur
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import ceil, floor
 
 from lifeline.i18n import _
 
+from .core.needs import Need
+
 SLOTS = 96
 TIME_LIMIT_S = 20.0
+_FILL = 0.75
+"""Share of a tank that a delivery brings: what is brought only when it all fits comes too late."""
 
 
 class DeliveryError(ValueError):
     """No plan can be made; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A site that burns fuel."""
-
-    site: str
-    out_h: float
-    """When its fuel is out, hours from now; the low end of the interval."""
-    burn_l_per_h: float
-    room_l: float
-    """What fits into its tanks now, litres."""
-    usable_l: float
-    """What its tanks hold above the pipe when full, litres."""
-    trip_h: float
-    """How long a tanker is away for it."""
-    weight: float = 1.0
-    """How much it matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +83,7 @@ def _jobs(need: Need, tanker_l: float, horizon_h: float) -> list[_Job]:
     if need.burn_l_per_h <= 0:
         return jobs
     while out_h < horizon_h and len(jobs) < SLOTS:
-        litres = min(tanker_l, need.usable_l)
+        litres = min(tanker_l, _FILL * need.usable_l)
         fits_h = max(0.0, (litres - room_l) / need.burn_l_per_h)
         if fits_h > out_h:  # less fits before it is out; what fits then has to do
             litres, fits_h = room_l + out_h * need.burn_l_per_h, out_h
@@ -104,12 +93,26 @@ def _jobs(need: Need, tanker_l: float, horizon_h: float) -> list[_Job]:
     return jobs
 
 
+@contextmanager
+def _narrated() -> Iterator[None]:
+    """Let what is written to stdout go to stderr: the solver greets where data belongs, before it can be told not to."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _solve(jobs: Sequence[_Job], tankers: int, slot_h: float) -> list[int]:
     """Return each job's departure slot."""
     import highspy
 
-    solver = highspy.Highs()  # type: ignore[no-untyped-call] # it ships types, but none for its constructor
-    solver.silent()
+    with _narrated():
+        solver = highspy.Highs()  # type: ignore[no-untyped-call] # it ships types, but none for its constructor
+    solver.setOptionValue("output_flag", False)
     solver.setOptionValue("time_limit", TIME_LIMIT_S)
     solver.setOptionValue("mip_rel_gap", 0.005)
     lengths = [max(1, ceil(job.need.trip_h / slot_h - 1e-9)) for job in jobs]

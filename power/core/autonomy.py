@@ -132,6 +132,16 @@ _Levels = Sequence[dict[str, float]]
 _ZERO = Band(0.0, 0.0, 0.0)
 
 
+class _Both(NamedTuple):
+    """A figure with all parts and without the worst one."""
+
+    n: Band
+    n_1: Band
+    worst: str
+    covered: bool = True
+    covered_n_1: bool = True
+
+
 class _Reckoner:
     """The figures of a plant for one set of loads."""
 
@@ -150,51 +160,50 @@ class _Reckoner:
         self._no_fuel = no_load + no_level if network.generators else ()
         self._cover_h = network.cover_h
         self._model: Band | None = None
-        self._fuel_known: tuple[Band, Band, str] | None = None
-        self._battery_known: tuple[Band, Band, str] | None = None
+        self._fuel_known: _Both | None = None
+        self._battery_known: _Both | None = None
 
     def figures(self, case: LoadCase, device_h: float | None) -> Iterator[Figure]:
         """Yield the six figures of a load case."""
         unknown_burn = next((it.name for it in self._network.generators.values() if it.burns is None), None)
         no_fuel = self._no_fuel if unknown_burn is None else (*self._no_fuel, f"burn:{unknown_burn}")
         no_system = tuple(dict.fromkeys((*self._no_battery, *no_fuel)))
-        battery = (_ZERO, _ZERO, "") if self._no_battery else self._battery(device_h)
-        fuel = (_ZERO, _ZERO, "") if no_fuel else self._fuel()
-        for kind, (n, n_1, worst), missing in (
+        battery = _Both(_ZERO, _ZERO, "") if self._no_battery else self._battery(device_h)
+        fuel = _Both(_ZERO, _ZERO, "") if no_fuel else self._fuel()
+        system = _Both(_ZERO, _ZERO, "") if no_system else self._system(battery, fuel)
+        for kind, both, missing in (
             (Kind.BATTERY, battery, self._no_battery),
             (Kind.FUEL, fuel, no_fuel),
-            (Kind.SYSTEM, (_ZERO, _ZERO, "") if no_system else self._system(battery, fuel), no_system),
+            (Kind.SYSTEM, system, no_system),
         ):
-            covered = kind is not Kind.SYSTEM or bool(no_system) or battery[0].low >= self._cover_h
             if missing:
                 yield Figure(kind, Redundancy.N, case, None, None, None, "", missing)
                 yield Figure(kind, Redundancy.N_1, case, None, None, None, "", missing)
-            else:
-                told_h, model = (
-                    (device_h, self._model) if kind is Kind.BATTERY and device_h is not None else (None, None)
-                )
-                yield Figure(kind, Redundancy.N, case, *n, "", (), told_h, model, covered)
-                yield Figure(kind, Redundancy.N_1, case, *n_1, worst, (), None, None, covered)
+                continue
+            told_h, model = (device_h, self._model) if kind is Kind.BATTERY and device_h is not None else (None, None)
+            yield Figure(kind, Redundancy.N, case, *both.n, "", (), told_h, model, both.covered)
+            yield Figure(kind, Redundancy.N_1, case, *both.n_1, both.worst, (), None, None, both.covered_n_1)
 
-    def _battery(self, device_h: float | None) -> tuple[Band, Band, str]:
-        """Return what batteries last with all parts and without the worst one, and which that is."""
+    def _battery(self, device_h: float | None) -> _Both:
+        """Return what batteries last; where devices say something too, the lower counts."""
         if self._battery_known is None:
             n = self._model = self._battery_h(self._network)
             failures = self._telling(self._network.battery_failures)
-            self._battery_known = (n, *self._without_worst(n, failures, self._battery_mid_h, self._battery_h))
-        n, n_1, worst = self._battery_known
-        if device_h is not None:  # the lower of device and model counts
-            n = Band(min(n.low, device_h), min(n.mid, device_h), n.high)
-            n_1 = Band(min(n_1.low, n.low), min(n_1.mid, n.mid), n_1.high)
-        return n, n_1, worst
+            n_1, worst = self._without_worst(n, failures, self._battery_mid_h, self._battery_h)
+            self._battery_known = _Both(n, n_1, worst)
+        known = self._battery_known
+        if device_h is None:
+            return known
+        n = Band(min(known.n.low, device_h), min(known.n.mid, device_h), known.n.high)
+        return _Both(n, Band(min(known.n_1.low, n.low), min(known.n_1.mid, n.mid), known.n_1.high), known.worst)
 
-    def _fuel(self) -> tuple[Band, Band, str]:
-        if not self._network.generators:
-            return _ZERO, _ZERO, ""
+    def _fuel(self) -> _Both:
         if self._fuel_known is None:
-            n = self._fuel_h(self._network)
-            failures = self._telling(self._network.fuel_failures)
-            self._fuel_known = (n, *self._without_worst(n, failures, self._fuel_mid_h, self._fuel_h))
+            self._fuel_known = _Both(_ZERO, _ZERO, "")
+            if self._network.generators:
+                n = self._fuel_h(self._network)
+                failures = self._telling(self._network.fuel_failures)
+                self._fuel_known = _Both(n, *self._without_worst(n, failures, self._fuel_mid_h, self._fuel_h))
         return self._fuel_known
 
     def _telling(self, failures: Sequence[str]) -> list[str]:
@@ -221,15 +230,19 @@ class _Reckoner:
                 worst, least = name, hours
         return (band_h(self._network.without((worst,))), worst) if worst else (n, "")
 
-    def _system(self, battery: tuple[Band, Band, str], fuel: tuple[Band, Band, str]) -> tuple[Band, Band, str]:
+    def _system(self, battery: _Both, fuel: _Both) -> _Both:
         """Return fuel time where batteries bridge the start, else what batteries last: with all, without the worst."""
-        n = self._joined(battery[0], fuel[0])
-        worst_battery, worst_fuel = battery[2], fuel[2]
-        without_battery = self._joined(battery[1], fuel[1] if worst_battery == worst_fuel else fuel[0])
-        without_fuel = self._joined(battery[1] if worst_battery == worst_fuel else battery[0], fuel[1])
-        if without_fuel.mid <= without_battery.mid:
-            return n, without_fuel, worst_fuel or worst_battery
-        return n, without_battery, worst_battery or worst_fuel
+        same = battery.worst == fuel.worst
+        without_battery = (battery.n_1, fuel.n_1 if same else fuel.n)
+        without_fuel = (battery.n_1 if same else battery.n, fuel.n_1)
+        first, second = self._joined(*without_battery), self._joined(*without_fuel)
+        n_1, worst, bridge = (
+            (second, fuel.worst or battery.worst, without_fuel[0])
+            if second.mid <= first.mid
+            else (first, battery.worst or fuel.worst, without_battery[0])
+        )
+        covers = (battery.n.low >= self._cover_h, bridge.low >= self._cover_h)
+        return _Both(self._joined(battery.n, fuel.n), n_1, worst, *covers)
 
     def _joined(self, battery: Band, fuel: Band) -> Band:
         cover_h = self._cover_h

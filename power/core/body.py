@@ -1,0 +1,107 @@
+"""The live state of a site's power as JSON, `lifeline.power-state/1`: what the hub keeps, and others reckon from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from .autonomy import Assessment, Figure, Kind, Redundancy
+from .explain import inputs, sentence
+from .reliability import reach_probability
+from .shedding import shed_order
+from .situation import Known, LoadCase, Origin, Situation
+from .timeline import Timeline
+
+SCHEMA = "lifeline.power-state/1"
+_KNOWN = ("load_kw", "charge", "temp_c", "health", "fuel_l", "runtime_h")
+
+Json = Any
+
+
+def situation_to_json(situation: Situation) -> dict[str, Json]:
+    """Return a situation as JSON: each value with its age and origin."""
+    told: dict[str, Json] = {
+        field: {
+            name: {"value": it.value, "age_s": round(it.age_s, 1), "origin": it.origin.value}
+            for name, it in getattr(situation, field).items()
+        }
+        for field in _KNOWN
+    }
+    return {"today": situation.today.isoformat(), **told, "lost": sorted(situation.lost)}
+
+
+def situation_from_json(body: Mapping[str, Json], older_s: float = 0.0) -> Situation:
+    """Build a situation from JSON.
+
+    Args:
+        body: as `situation_to_json` gives it.
+        older_s: how long ago that was.
+
+    Raises:
+        ValueError: it is no situation; the text says what is wrong.
+    """
+    try:
+        known = {
+            field: {
+                name: Known(it["value"], it["age_s"] + older_s, Origin(it["origin"]))
+                for name, it in body[field].items()
+            }
+            for field in _KNOWN
+        }
+        return Situation(date.fromisoformat(body["today"]), **known, lost=frozenset(body["lost"]))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"no situation of a power plant: {error!r}") from None
+
+
+def figure_to_json(assessment: Assessment, figure: Figure) -> dict[str, Json]:
+    """Return a figure with its interval, verdict, sentence and inputs."""
+    target_h = assessment.network.plant.target_autonomy_h
+    return {
+        "kind": figure.kind.value,
+        "redundancy": figure.redundancy.value,
+        "load": figure.case.value,
+        "low_h": figure.low_h,
+        "h": figure.mid_h,
+        "high_h": figure.high_h,
+        "target_h": target_h,
+        "verdict": figure.verdict(target_h).value,
+        "worst": figure.worst or None,
+        "missing": list(figure.missing),
+        "device_h": figure.device_h,
+        "disagrees": figure.disagrees,
+        "sentence": sentence(assessment, figure),
+        "inputs": [it._asdict() for it in inputs(assessment, figure)],
+    }
+
+
+def assessment_to_json(assessment: Assessment) -> dict[str, Json]:
+    """Return all figures, the chance of reaching the target, and the order in which to shed."""
+    target_h = assessment.network.plant.target_autonomy_h
+    chance = reach_probability(assessment, target_h)
+    steps = shed_order(assessment.network, assessment.situation)
+    return {
+        "target_h": target_h,
+        "figures": [figure_to_json(assessment, figure) for figure in assessment.figures.values()],
+        "probability": None if chance is None else chance._asdict(),
+        "shed": [
+            {"load": it.load, "kw": it.kw, "h": it.figure.mid_h, "low_h": it.figure.low_h, "verdict": it.verdict.value}
+            for it in steps
+        ],
+    }
+
+
+def timeline_to_json(timeline: Timeline) -> dict[str, Json]:
+    """Return what happens, and the discharge curve."""
+    return {
+        "dark_h": timeline.dark_h,
+        "happenings": [{"at_h": it.at_h, "subject": it.subject, "what": it.what.value} for it in timeline.happenings],
+        "charge": [list(point) for point in timeline.charges],
+        "fuel_l": dict(timeline.levels_l),
+    }
+
+
+def figure_of(body: Mapping[str, Json], kind: Kind, redundancy: Redundancy, case: LoadCase) -> Mapping[str, Json]:
+    """Return a figure of a live state's body."""
+    wanted = (kind.value, redundancy.value, case.value)
+    return next(it for it in body["figures"] if (it["kind"], it["redundancy"], it["load"]) == wanted)
