@@ -135,6 +135,7 @@ REASONS: Final[Sequence[str]] = (
     N_("BFD detection time expired"),
     N_("BFD session is Up"),
     N_("BFD session did not come Up within {establish_s:g} s"),
+    N_("far end's process had gone, now nothing answers"),
     N_("far end signalled {state}"),
     N_("far end signalled {state}: {diagnostic}"),
     N_("reported locally: {diagnostic}"),
@@ -155,6 +156,11 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("the interface is gone"),
     N_("no carrier on the interface"),
     N_("BFD is {state} ({diagnostic})"),
+    N_("BFD is {state} ({diagnostic}), packets are refused: {refusal}"),
+    N_("hash is wrong for key {key}"),
+    N_("unknown Key ID {key}"),
+    N_("not authenticated, but authentication is in use"),
+    N_("authenticated, but authentication is not in use"),
     N_("{site} has {group} on protection: {why}"),
     N_("{site} has no path for {group}: {working} and {protection} have failed"),
     N_("{site} finds {link} degraded: {reasons}"),
@@ -171,7 +177,8 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("The journal takes no events, nothing is acknowledged: {trouble}"),
     N_("The journal has room again"),
 )
-"""What conditions say (`failover.core.conditions`, `lifeline.runtime.conditions`, `noc.projection`, `noc.hub`)."""
+"""What conditions say (`failover.core`: `conditions`, `traffic_report`, `follow`; `lifeline.runtime.conditions`,
+`noc.projection`, `noc.hub`)."""
 TEMPLATES: Final = (*WHY, *REFUSALS, *ORDERED, *REASONS, *CONDITIONS, *BFD_DIAGNOSTIC, *PROTECTION_STATE)
 
 _GAP = re.compile(r"\{(\w+)(:[^}]*)?\}")
