@@ -34,6 +34,7 @@ class Groups:
     """
 
     _cascade: Cascade
+    _deadline: float | None
 
     def __init__(
         self, plan: FastPathPlan, paths: Mapping[str, Path], routes: Routes, worker: Worker, keys: Keys
@@ -72,33 +73,42 @@ class Groups:
         self._cascade = Cascade({
             end.plan.id: Member(end.core, end.plan.working, end.plan.protection) for end in self
         })  # fmt: skip
+        self._moved(())
 
     # ---- what happened ----
 
     def signal(self, path: Path, change: SignalFail) -> Effects:
         """Take it that a link has failed, or works."""
-        return self._cascade.signal_fail(path.plan.link, change.failed, change.at, change.reason)
+        return self._moved(self._cascade.signal_fail(path.plan.link, change.failed, change.at, change.reason))
 
     def degrade(self, path: Path, change: SignalDegrade) -> Effects:
         """Take it that a link is lossy, or good again."""
-        return self._cascade.signal_degrade(path.plan.link, change.raised, change.at, "; ".join(change.reasons))
+        reason = "; ".join(change.reasons)
+        return self._moved(self._cascade.signal_degrade(path.plan.link, change.raised, change.at, reason))
 
     def receive(self, end: GroupEnd, path: Path, message: ApsMessage, now: float) -> Effects:
         """Take what a group's far end says over a link."""
-        return self._cascade.receive(end.plan.id, message, now, end.which(path))
+        return self._moved(self._cascade.receive(end.plan.id, message, now, end.which(path)))
 
     def command(self, end: GroupEnd, command: Command, now: float) -> tuple[Outcome, Effects]:
         """Carry out an operator's command, or refuse it."""
-        return self._cascade.command(end.plan.id, command, now)
+        outcome, effects = self._cascade.command(end.plan.id, command, now)
+        return outcome, self._moved(effects)
 
     def restore(self, end: GroupEnd, command: Command, now: float) -> tuple[Outcome, Effects]:
         """Put a command back that stood in the last life."""
-        return self._cascade.restore(end.plan.id, command, now)
+        outcome, effects = self._cascade.restore(end.plan.id, command, now)
+        return outcome, self._moved(effects)
 
     def handle_timer(self, now: float) -> Effects:
         """Let hold-off, WTR and the APS channels' timers run out."""
-        return self._cascade.handle_timer(now)
+        return self._moved(self._cascade.handle_timer(now))
 
     def deadline(self) -> float | None:
         """Return when one of them runs out, monotonic seconds."""
-        return self._cascade.next_deadline()
+        return self._deadline
+
+    def _moved(self, effects: Effects) -> Effects:
+        """Look up the next deadline, once for each thing that happens: the loop asks at every packet."""
+        self._deadline = self._cascade.next_deadline()
+        return effects

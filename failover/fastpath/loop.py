@@ -13,7 +13,6 @@ import signal
 import socket
 from collections.abc import Mapping
 from functools import partial
-from math import inf
 from pathlib import Path as FilePath
 from types import FrameType
 from typing import Any
@@ -44,6 +43,7 @@ from .narration import say
 from .path import Path
 from .poller import Poller
 from .routes import Routes
+from .schedule import Schedule
 from .stats import Stats
 from .worker import Worker
 
@@ -91,7 +91,8 @@ class FastPath:
         self._worker = worker = Worker()
         self._poller = poller = Poller()
         scale = timescale()
-        self.paths = {s.link: Path(s, now, scale, self.stats.refuse, poller, keys) for s in plan.sessions}
+        self._schedule = schedule = Schedule()
+        self.paths = {s.link: Path(s, now, scale, self.stats.refuse, poller, schedule, keys) for s in plan.sessions}
         self._watched = list(self.paths.values())
         self._by_address = {(p.plan.interface, p.plan.remote): p for p in self._watched}
         self.groups = Groups(plan, self.paths, self._routes, worker, keys)
@@ -128,11 +129,9 @@ class FastPath:
     def _pass(self) -> None:
         now = clock.monotonic_s()  # before draining: all that came until now is drained before it is missed
         self._poller.read()
-        if self._soonest() <= now:
-            for path in self._watched:
-                if path.deadline <= now:
-                    self._expire(path, now)
-        if (deadline := self.groups.deadline()) is not None and deadline <= now:
+        for path, deadline in self._schedule.take(now):
+            self._expire(path, deadline, now)
+        if (due := self.groups.deadline()) is not None and due <= now:
             self._act(self.groups.handle_timer(now))
         self._measuring.handle_timer(now)
         if self._pending:
@@ -140,11 +139,8 @@ class FastPath:
         if self._next_tick <= now:
             self._tick(now)
 
-    def _soonest(self) -> float:
-        return min([path.deadline for path in self._watched], default=inf)
-
     def _deadline(self) -> float:
-        deadline = min(self._soonest(), self._next_tick, self._measuring.deadline())
+        deadline = min(self._schedule.soonest(), self._next_tick, self._measuring.deadline())
         due = self.groups.deadline()
         return deadline if due is None else min(deadline, due)
 
@@ -179,12 +175,11 @@ class FastPath:
 
     # ------------------------------------------------------------ time
 
-    def _expire(self, path: Path, now: float) -> None:
-        lateness = now - path.deadline
+    def _expire(self, path: Path, deadline: float, now: float) -> None:
         silent_since = path.session.detection_deadline
         if silent_since is not None and now - silent_since > LATE_S:
             self.stats.graces += path.session.grace(path.plan.interval_us / 1e6, now)
-        self.stats.woke_late(lateness, LATE_S)
+        self.stats.woke_late(now - deadline, LATE_S)
         self._apply(path, path.session.handle_timer(now))
 
     def _tick(self, now: float) -> None:
@@ -234,7 +229,7 @@ class FastPath:
                 self._report_session(path, effect)
                 if effect.state is State.UP:
                     self._expect_on_the_other_paths(path, effect.at)
-        path.deadline = path.session.next_deadline()
+        path.reschedule()
 
     def _act(self, effects: Effects) -> None:
         """Carry out groups' effects: the switch at once, its report when all switches of this pass are done."""
@@ -291,7 +286,7 @@ class FastPath:
         for other in {other.plan.link: other for group in self.groups.of(path) for other in group.links}.values():
             if other is not path:
                 other.session.far_end_is_back(now)
-                other.deadline = other.session.next_deadline()
+                other.reschedule()
 
     def _report_group(self, group: GroupEnd) -> None:
         self._report("protection", f"group:{group.plan.id}", group.body(), clock.monotonic_s())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import random
 import secrets
+from math import inf
 from typing import Any
 
 from lifeline import clock
@@ -19,13 +20,14 @@ from ..io.stamp_session import Prober, Refuse
 from ..keys import Keys
 from ..plan import SESSION_BITS, SessionPlan
 from .poller import Poller
+from .schedule import Schedule
 
 
 class Path:
     """One end of a link.
 
     Attributes:
-        deadline: when the session next wants `handle_timer`; kept here because the loop asks often.
+        deadline: when the session next wants `handle_timer`; its entry in the schedule is void when it says otherwise.
         carrier: light on the interface; None while there is no such interface.
         trouble: why packets cannot be sent, empty when they can.
         since_ns: wall time of the session's last change of state.
@@ -33,7 +35,14 @@ class Path:
     """
 
     def __init__(
-        self, plan: SessionPlan, now: float, scale: Timescale, refuse: Refuse, poller: Poller, keys: Keys
+        self,
+        plan: SessionPlan,
+        now: float,
+        scale: Timescale,
+        refuse: Refuse,
+        poller: Poller,
+        schedule: Schedule,
+        keys: Keys,
     ) -> None:
         """Make the session; nothing is sent yet.
 
@@ -42,6 +51,7 @@ class Path:
         """
         self.plan = plan
         self._poller = poller
+        self._schedule = schedule
         self.index: int | None = None
         self.carrier: bool | None = None
         self.trouble = f"there is no interface {plan.interface}"
@@ -62,7 +72,8 @@ class Path:
             Authenticator(keys.bfd(plan.auth), secrets.randbits(32)) if plan.auth else None,
             draw=lambda: secrets.randbits(32 - SESSION_BITS) << SESSION_BITS | plan.discriminator,
         )
-        self.deadline = self.session.next_deadline()
+        self.deadline = inf
+        self.reschedule()
         self.prober: Prober | None = None
         if plan.quality is not None:
             phase = random.random()  # noqa: S311 - keeps paths from probing in step, guards nothing
@@ -77,6 +88,12 @@ class Path:
         if plan.auth is not None:
             self.session.rekey(keys.bfd(plan.auth))
             self.plan = plan
+
+    def reschedule(self) -> None:
+        """Ask the session for its next deadline; call this after anything has happened to it."""
+        deadline = self.session.next_deadline()
+        if deadline != self.deadline:
+            self._schedule.note(self, deadline)
 
     def state_is(self, state: State) -> None:
         """Measure only a path whose far end is there: elsewhere a lost probe would tell nothing new."""
@@ -120,7 +137,7 @@ class Path:
     def _hear_refusals(self) -> None:
         if self._sender is not None and self._sender.refused():
             self.session.far_end_refuses(clock.monotonic_s())
-            self.deadline = self.session.next_deadline()
+            self.reschedule()
 
     def transmit(self, packet: ControlPacket) -> None:
         """Send a packet now, or count it as unsent: the next one is due soon."""
