@@ -62,7 +62,7 @@ def _engines(*, soak: bool, each: int, load_s: float) -> Iterator[Figure]:
         pair = LifelinePair(Span(split_backup=True))
         ours = failover_cuts.lane(stack, pair, failover_cuts.queue(each), watch_reverts=True)
         fast = failover_cuts.lane(
-            stack, LifelinePair(Span(split_backup=True), interval_ms=5), failover_cuts.queue(each, KINDS)
+            stack, LifelinePair(Span(split_backup=True), interval_ms=5), failover_cuts.queue(each), watch_reverts=True
         )
         peers = []
         for kind in PEERS:

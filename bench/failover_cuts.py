@@ -74,7 +74,7 @@ class Lane:
     probe: SpanProbe
     queue: deque[Kind]
     watch_reverts: bool = False
-    """Whether probes go on until the traffic is back."""
+    """Whether probes go on until the traffic is back; over a satellite they must, or those under way count as lost."""
     done: list[Cut] = field(default_factory=list)
     trouble: str = ""
     """Why there are no more cuts: the engine did not return to the fibre."""

@@ -55,7 +55,9 @@ def measure(
     """
     engines = [ours, *peers]
     with ExitStack() as stack:
-        lane = failover_cuts.lane(stack, LifelinePair(Span(split_backup=True)), failover_cuts.queue(_CUTS, [SILENT]))
+        lane = failover_cuts.lane(
+            stack, LifelinePair(Span(split_backup=True)), failover_cuts.queue(_CUTS, [SILENT]), watch_reverts=True
+        )
         lane.engine.settle()
         for engine in engines:
             engine.settle()
