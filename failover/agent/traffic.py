@@ -80,9 +80,11 @@ class TrafficKeeper:
             selector: where the traffic goes now, `working` or `protection`; the other path was left.
         """
         pins = [pin for pin in self._plan.pins if pin.group == group]
-        if len(pins) != 2:
-            return Reset(())
-        done = reset_stranded(pins[1] if selector == "working" else pins[0])
+        left = pins[1:] if selector == "working" else pins[:1]  # protection may be a group with links of its own
+        each = [reset_stranded(pin) for pin in left]
+        done = Reset(
+            tuple(flow for one in each for flow in one.flows), next((one.refused for one in each if one.refused), "")
+        )
         if done.flows or done.refused:
             log.info("stranded flows reset", group=group, flows=done.flows, refused=done.refused)
         return done

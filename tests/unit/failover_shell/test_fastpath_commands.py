@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import pytest
 from shell_bodies import plan
 
-from failover.core.protection import Protection, ProtectionConfig, Selector
+from failover.core.protection import Command, Protection, ProtectionConfig, Selector
 from failover.core.protection.cascade import Cascade, Member
 from failover.fastpath.commands import SETTLE_S, Commands
 from failover.fastpath.group import GroupEnd
@@ -41,18 +41,26 @@ class Alone(Groups):
 
 
 class Disk(Worker):
-    """One that is done at once."""
+    """One that is done at once, or, while it is `slow`, when asked to."""
 
     def __init__(self) -> None:
-        pass
+        self.slow = False
+        self.waiting: list[Callable[[], None]] = []
 
     def do(self, job: Callable[[], T], then: Callable[[T], None]) -> None:
-        then(job())
+        self.waiting.append(lambda: then(job()))
+        if not self.slow:
+            self.finish()
+
+    def finish(self) -> None:
+        while self.waiting:
+            self.waiting.pop(0)()
 
 
 class Life(SimpleNamespace):
     group: Group
     commands: Commands
+    disk: Disk
 
     def order(self, command: str, token: int = 1, *, to: str | None = None, dry_run: bool = False, **more: Any) -> Any:
         order = {"id": f"c{token}", "group": "pg", "command": command, "to": to, "token": token, "by": "li"}
@@ -65,10 +73,11 @@ class Life(SimpleNamespace):
 def begin(tmp_path: Path) -> Any:
     def life() -> Life:
         group = Group()
-        commands = Commands(tmp_path / "commands.json", Alone(group), Disk())
+        disk = Disk()
+        commands = Commands(tmp_path / "commands.json", Alone(group), disk)
         commands.restore(0.5)
         group.both_paths_work()
-        return Life(group=group, commands=commands)
+        return Life(group=group, commands=commands, disk=disk)
 
     return life
 
@@ -166,3 +175,31 @@ def test_a_damaged_file_is_told_and_forgotten(begin: Any, tmp_path: Path, capfd:
 def test_what_cannot_be_is_refused_with_the_reason(begin: Any, order: dict[str, Any], reason: str) -> None:
     answer = begin().order(**{"command": "", **order})
     assert (answer["accepted"], answer["reason"]) == (False, reason)
+
+
+def test_an_answer_waits_until_what_stands_is_on_the_disk(begin: Any, tmp_path: Path) -> None:
+    life = begin()
+    life.disk.slow = True
+    order = {"id": "c1", "group": "pg", "command": "lockout", "to": None, "token": 1, "by": "li", "dry_run": False}
+    life.commands.carry_out(order, 2.0)
+    told: list[str] = []
+    life.commands.remember(lambda: told.append("first"))
+    life.commands.remember(lambda: told.append("again"))
+    assert told == []
+    assert not (tmp_path / "commands.json").exists()
+    life.disk.finish()
+    assert told == ["first", "again"]
+    assert begin().group.core.standing_command is Command.LOCKOUT
+
+
+def test_a_disk_that_refuses_is_told_once_and_tried_again(
+    begin: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    life = begin()
+    (tmp_path / "commands.json").mkdir()  # nothing can be written in its place
+    assert life.order("lockout")["accepted"]
+    life.commands.settle(3.0)
+    assert capfd.readouterr().err.count("would not outlive") == 1
+    (tmp_path / "commands.json").rmdir()
+    life.commands.settle(4.0)
+    assert begin().group.core.standing_command is Command.LOCKOUT
