@@ -371,10 +371,10 @@ class Session:
             self._forget_remote()
             changed = self._become(state, diagnostic, now)
         if now >= self._establish_by:
-            waited = f"BFD session did not come Up within {self._config.establish_s:g} s"
-            self._judge(
-                True, "far end's process had gone, now nothing answers" if self._vacant else waited, now, effects
-            )
+            if self._vacant:
+                self._judge(True, "far end's process had gone, now nothing answers", now, effects)
+            else:
+                self._judge(True, f"BFD session did not come Up within {self._config.establish_s:g} s", now, effects)
         self._settle(now, effects, changed)
         if now >= self._tx_at:
             effects.extend(self.handle_timer(now))
