@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..model.records import EventType, Json, PerceivedSeverity, ProbableCause
 from .lifecycle import INITIAL, Act, State
 
+NOTES_LIMIT = 32
 HISTORY_LIMIT = 32
 """Status changes that an alarm remembers, newest last; the journal has them all."""
 
@@ -24,6 +25,27 @@ class Report:
     text: str
     observed_at_ns: int
     """Wall time at the reporter when it raised, or last changed, the condition."""
+    because: tuple[str, ...] = ()
+    """Alarms that the reporter knows to be its cause: the ids of what the condition's `detail.because` lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What somebody wrote on an alarm."""
+
+    by: str
+    at_ns: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """An alarm put aside (RFC 8632 4.5): it stands, and nobody is told of it until the shelf's time is over."""
+
+    by: str
+    at_ns: int
+    until_ns: int
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +89,9 @@ class Alarm:
     raise_count: int = 1
     """How often it has gone from clear to raised."""
     history: tuple[StatusChange, ...] = ()
+    shelf: Shelf | None = None
+    notes: tuple[Note, ...] = ()
+    """The latest, oldest first."""
 
     @property
     def reporters(self) -> frozenset[str]:
@@ -82,6 +107,10 @@ class Alarm:
     def is_acknowledged(self) -> bool:
         """Tell whether an operator has seen it as it stands."""
         return self.acknowledged_by is not None
+
+    def is_shelved(self, now_ns: int) -> bool:
+        """Tell whether it lies on a shelf at a wall time."""
+        return self.shelf is not None and now_ns < self.shelf.until_ns
 
     def to_json(self) -> dict[str, Json]:
         """Return the alarm as JSON, for snapshots and for the API."""
@@ -105,6 +134,8 @@ class Alarm:
             "acknowledged_text": self.acknowledged_text,
             "raise_count": self.raise_count,
             "history": [_change_json(change) for change in self.history],
+            "shelf": asdict(self.shelf) if self.shelf else None,
+            "notes": [asdict(note) for note in self.notes],
         }
 
     @classmethod
@@ -133,6 +164,8 @@ class Alarm:
                 acknowledged_text=data["acknowledged_text"],
                 raise_count=data["raise_count"],
                 history=tuple(_change(change) for change in data["history"]),
+                shelf=Shelf(**data["shelf"]) if data.get("shelf") else None,  # older snapshots have none
+                notes=tuple(Note(**note) for note in data.get("notes", ())),
             )
         except KeyError as missing:
             raise ValueError(f"alarm without {missing}") from None
@@ -146,6 +179,14 @@ def alarm_id(resource: str, alarm_type_id: str) -> str:
     resources never share one.
     """
     return f"{_word(alarm_type_id)}.{_word(resource)}"
+
+
+def causes_named(because: object) -> tuple[str, ...]:
+    """Return the ids of the alarms that a condition's `detail.because` names: a list of `[subject, name]`."""
+    if not isinstance(because, list):
+        return ()
+    pairs = (it for it in because if isinstance(it, list) and len(it) == 2 and all(isinstance(s, str) for s in it))
+    return tuple(sorted({alarm_id(subject, name) for subject, name in pairs}))
 
 
 _ODD = re.compile(r"[^A-Za-z0-9_-]")
@@ -163,6 +204,7 @@ def _report_json(report: Report) -> dict[str, Json]:
         "probable_cause": report.probable_cause.value,
         "text": report.text,
         "observed_at_ns": report.observed_at_ns,
+        "because": list(report.because),
     }
 
 
@@ -173,6 +215,7 @@ def _report(data: Mapping[str, Any]) -> Report:
         ProbableCause(data["probable_cause"]),
         data["text"],
         data["observed_at_ns"],
+        tuple(data.get("because", ())),  # older snapshots have none
     )
 
 

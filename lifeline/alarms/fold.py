@@ -3,7 +3,7 @@
 Two kinds of events count, all others pass by:
 
 - `condition`: a reporter raises or clears `name` on `subject`. The alarm stands until every reporter has cleared it.
-- `alarm`: an operator's act on `alarm:<id>`, body `{"act": "acknowledge" | "unacknowledge", "by", "text"}`.
+- `alarm`: an operator's act on `alarm:<id>`, body `{"act", "by", "text"}`; `shelve` has `until_ns` as well.
 
 An event that cannot be applied raises and changes nothing but the cursor: it stays in the journal, and a replay
 raises again at the same place.
@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..model.records import Condition, Event, EventKind, Json, PerceivedSeverity, StoredEvent
-from .alarm import HISTORY_LIMIT, Alarm, Report, StatusChange, alarm_id
-from .lifecycle import INITIAL, Act, IllegalActError, State, step
+from .alarm import HISTORY_LIMIT, NOTES_LIMIT, Alarm, Note, Report, Shelf, StatusChange, alarm_id, causes_named
+from .lifecycle import INITIAL, MARKS, Act, IllegalActError, State, step
 
 SUBJECT_PREFIX = "alarm:"
-_OPERATOR_ACTS = frozenset({Act.ACKNOWLEDGE, Act.UNACKNOWLEDGE})
+_OPERATOR_ACTS = frozenset({Act.ACKNOWLEDGE, Act.UNACKNOWLEDGE}) | MARKS
 _ACKNOWLEDGED_STATES = frozenset({State.RAISED_ACKNOWLEDGED, State.CLEARED_ACKNOWLEDGED})
 
 
@@ -95,6 +95,8 @@ class AlarmList:
         alarm = self._alarms.get(identifier)
         if alarm is None:
             raise IllegalActError(f"no such alarm: {identifier!r}")
+        if act == Act.UNSHELVE and alarm.shelf is None:
+            raise IllegalActError(f"cannot {act} an alarm that is not shelved")
         step(alarm.state, Act(act))
         return alarm
 
@@ -146,6 +148,9 @@ class AlarmList:
         before = self.check_act(event.subject.removeprefix(SUBJECT_PREFIX), str(event.body.get("act")))
         act = Act(event.body["act"])
         operator, text = str(event.body.get("by", "")), str(event.body.get("text", ""))
+        if act in MARKS:
+            after = _marked(before, act, event, operator, text)
+            return AlarmChange(act, _recorded(after, act, event.observed_at_ns, operator, text), before)
         after = dataclasses.replace(
             before,
             state=step(before.state, act),
@@ -155,6 +160,21 @@ class AlarmList:
             acknowledged_text=text if act is Act.ACKNOWLEDGE else "",
         )
         return AlarmChange(act, _recorded(after, act, event.observed_at_ns, operator, text), before)
+
+
+def _marked(before: Alarm, act: Act, event: Event, by: str, text: str) -> Alarm:
+    """Return the alarm with what an operator has put on it, or taken off."""
+    at_ns = event.observed_at_ns
+    match act:
+        case Act.NOTE:
+            return dataclasses.replace(before, notes=(*before.notes, Note(by, at_ns, text))[-NOTES_LIMIT:])
+        case Act.SHELVE:
+            until_ns = event.body.get("until_ns")
+            if not isinstance(until_ns, int) or isinstance(until_ns, bool) or until_ns <= at_ns:
+                raise ValueError(f"an alarm is shelved until a time to come, not {until_ns!r}")
+            return dataclasses.replace(before, shelf=Shelf(by, at_ns, until_ns, text))
+        case _:
+            return dataclasses.replace(before, shelf=None)
 
 
 def _new(condition: Condition, event: Event) -> Alarm:
@@ -226,7 +246,7 @@ def _unseen(alarm: Alarm) -> Alarm:
 def _report(condition: Condition, event: Event) -> Report:
     return Report(
         condition.perceived_severity, condition.event_type, condition.probable_cause, condition.text,
-        event.observed_at_ns,
+        event.observed_at_ns, causes_named(condition.detail.get("because")),
     )  # fmt: skip
 
 

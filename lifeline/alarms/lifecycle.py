@@ -7,6 +7,8 @@ An alarm is raised by conditions and acknowledged by people; the two run side by
 - The operator life: unacknowledged until somebody says "seen". Raising again, or getting worse, is news and asks for
   a new acknowledgement; easing and clearing are not.
 
+Shelving and notes concern neither life: they are possible in each state and change none.
+
 What the table does not list is illegal: it raises and changes nothing.
 """
 
@@ -34,6 +36,9 @@ class Act(StrEnum):
     CLEAR = "clear"  # the last reporter has cleared it
     ACKNOWLEDGE = "acknowledge"
     UNACKNOWLEDGE = "unacknowledge"
+    SHELVE = "shelve"  # an operator puts it aside for a time
+    UNSHELVE = "unshelve"
+    NOTE = "note"  # an operator writes something on it
 
 
 class IllegalActError(ValueError):
@@ -57,6 +62,8 @@ TRANSITIONS: dict[tuple[State, Act], State] = {
     (State.CLEARED_ACKNOWLEDGED, Act.UNACKNOWLEDGE): State.CLEARED,
 }
 
+MARKS = frozenset({Act.SHELVE, Act.UNSHELVE, Act.NOTE})
+"""Operators' acts that leave the state as it is."""
 INITIAL = State.CLEARED
 """An alarm nobody has raised yet; its first act is RAISE."""
 
@@ -67,6 +74,8 @@ def step(state: State, act: Act) -> State:
     Raises:
         IllegalActError: the table has no such transition.
     """
+    if act in MARKS:
+        return state
     try:
         return TRANSITIONS[state, act]
     except KeyError:

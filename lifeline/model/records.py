@@ -116,10 +116,11 @@ class EventKind(StrEnum):
     PROTECTION = "protection"  # body: a protection group's end changed state or selector
     BFD = "bfd"  # body: a BFD session changed state
     DAEMON = "daemon"  # body: {"state": started | exited | crash-loop | adopted ..., ...}
-    COMMAND = "command"  # body: {"command_id", "command", "phase": requested | done | refused, "by", ...}
-    ALARM = "alarm"  # body: an operator's act: {"act": acknowledge | unacknowledge, "by", "text"}
+    COMMAND = "command"  # body: {"command_id", "command", "phase": requested | received | done | refused, ...}
+    ALARM = "alarm"  # body: an operator's act: {"act": acknowledge | unacknowledge | shelve | unshelve | note, ...}
     TRAFFIC = "traffic"  # body: flows that a switch stranded were reset: {"site", "group", "selector", "flows", ...}
     ACTUATION = "actuation"  # body: a router follows a switch: {"phase": requested | done | failed, "device", ...}
+    MAINTENANCE = "maintenance"  # body: a window on the subject: {"act": begin | end, "id", "from_ns", "until_ns", ...}
 
 
 @dataclass(frozen=True, slots=True)
