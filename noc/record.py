@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from lifeline.alarms import AlarmChange, AlarmList
+from lifeline.alarms import AlarmChange, AlarmList, Windows
 from lifeline.model.records import Event, EventKind, Json, StoredEvent
 
 from .views import CommandView
@@ -35,6 +35,7 @@ class Record:
     Attributes:
         cursor: of the last event folded in.
         alarms: all alarms there have been.
+        windows: maintenance windows, planned or open.
         ends: by group and site: the end's last word.
         paths: by link and site: the end's last word.
         last_heard_ns: by writer: when its last event was recorded, wall nanoseconds.
@@ -46,6 +47,7 @@ class Record:
     def __init__(self) -> None:
         self.cursor = 0
         self.alarms = AlarmList()
+        self.windows = Windows()
         self.ends: dict[tuple[str, str], Told] = {}
         self.paths: dict[tuple[str, str], Told] = {}
         self.last_heard_ns: dict[str, int] = {}
@@ -69,6 +71,8 @@ class Record:
                     self._protection(event, stored.recorded_at_ns)
                 case EventKind.BFD:
                     self._bfd(event, stored.recorded_at_ns)
+                case EventKind.MAINTENANCE:
+                    self.windows.apply(event)
                 case EventKind.COMMAND:
                     self._command(event)
         except (ValueError, TypeError, LookupError, AttributeError):  # whatever shape an outside body may have
@@ -91,6 +95,7 @@ class Record:
             "format": FORMAT,
             "cursor": self.cursor,
             "alarms": self.alarms.to_json(),
+            "windows": self.windows.to_json(),
             "ends": [[*key, told.body, told.at_ns] for key, told in self.ends.items()],
             "paths": [[*key, told.body, told.at_ns] for key, told in self.paths.items()],
             "last_heard_ns": self.last_heard_ns,
@@ -113,6 +118,7 @@ class Record:
             record = cls()
             record.cursor = data["cursor"]
             record.alarms = AlarmList.from_json(data["alarms"])
+            record.windows = Windows.from_json(data.get("windows", []))  # snapshots before there were windows
             record.ends = {(group, site): Told(body, at_ns) for group, site, body, at_ns in data["ends"]}
             record.paths = {(link, site): Told(body, at_ns) for link, site, body, at_ns in data["paths"]}
             record.last_heard_ns = dict(data["last_heard_ns"])
@@ -148,8 +154,8 @@ class Record:
         body = event.body
         identifier, phase = str(body["command_id"]), str(body["phase"])
         known = self.commands.get(identifier)
-        if phase == "requested":
-            if known is not None:  # the agent's own record of an intent that is the hub's already
+        if phase in ("requested", "received"):
+            if known is not None:  # an end has received what is on record as requested
                 return
             self.commands[identifier] = CommandView(
                 id=identifier,
@@ -157,7 +163,7 @@ class Record:
                 target=str(body["target"]),
                 text=str(body["text"]),
                 by=str(body["by"]),
-                phase=phase,
+                phase="requested",
                 requested_at_ns=event.observed_at_ns,
                 finished_at_ns=None,
                 detail="",

@@ -31,6 +31,7 @@ from .rows import (
 )
 from .sentences import alarm_sentence, event_role, event_sentence, path_name, site_name, told
 from .shapes import View
+from .traffic_detail import router_lines, traffic_lines
 from .words import BFD_DIAGNOSTIC, MEDIA, PATH_NAME, PROTECTION_STATE, SEVERITY, SITE_KIND, word
 
 BLANK: Final = Line()
@@ -145,6 +146,7 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
         text(Cell(group["id"], "strong"), Cell("  "), health_cell(model, group["health"])),
         fact(_("Traffic"), selector_cell(model, group)),
         *why_lines(model, group),
+        *router_lines(model, group),
         *alarm_lines(model, model.alarms_of(*subjects)),
         BLANK,
     ]
@@ -172,7 +174,7 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
             lines += _side_by_side(ends, [(name, _of_path(model, path, tell)) for name, tell in facts])
         if any(end.get("damping") for end in heard):
             lines += _side_by_side(ends, [(_("penalty"), _penalty(path))])
-        lines += risk_lines(model, link)
+        lines += [*risk_lines(model, link), *traffic_lines(model, link)]
     timers = _("WTR {wtr:g} s, hold-off {hold_off} ms, {reverting}").format(
         wtr=group["wtr_ms"] / 1000,
         hold_off=group["hold_off_ms"],
@@ -181,8 +183,6 @@ def group_detail(model: NetworkModel, group: View) -> list[Line]:
     return [*lines, BLANK, fact(_("Timers"), Cell(timers)), *timeline(model, f"group:{group['id']}")]
 
 
-def _far_end(end: View) -> Cell:
-    aps = end.get("aps") or {}
 def _penalty(path: str) -> Callable[[View], Cell]:
     """Return what tells a path's penalty for flapping, and for how long it keeps traffic from returning."""
 
@@ -198,6 +198,8 @@ def _penalty(path: str) -> Callable[[View], Cell]:
     return tell
 
 
+def _far_end(end: View) -> Cell:
+    aps = end.get("aps") or {}
     if not aps.get("far_request"):
         return Cell(_("not heard"), "muted")
     return Cell(_("{request} on {path}").format(
@@ -353,7 +355,7 @@ def link_detail(model: NetworkModel, link: View) -> list[Line]:
         lines.append(fact(_("interface"), Cell(f"{end['interface']}  {end['address']}")))
         if path := link["ends"].get(end["site"]):
             lines += [fact(name, tell(model, path)) for name, tell in PATH_FACTS]
-    return lines
+    return [*lines, *traffic_lines(model, link["id"])]
 
 
 def event_detail(model: NetworkModel, event: View) -> list[Line]:

@@ -166,6 +166,17 @@ CONDITIONS: Final[Sequence[str]] = (
     N_("{site} finds {link} degraded: {reasons}"),
     N_("{site} on {group}: {defect}"),
     N_("{site} cannot route {group} by {link}: {trouble}"),
+    N_("{site} does not divide {link} among the traffic classes: {trouble}"),
+    N_(
+        "{site} uses {rate} of {planned} kbit/s of {link}, which carries less by the word of {teller}: {classes} "
+        "cannot have what they are guaranteed"
+    ),
+    N_(
+        "{site} uses {rate} of {planned} kbit/s of {link}, which carries less by the word of {teller}: every "
+        "guarantee still holds"
+    ),
+    N_("{site} cannot bring {device} to working of {group}: {trouble}"),
+    N_("{site} cannot bring {device} to protection of {group}: {trouble}"),
     N_("the fast path of {site} is silent: a cut fibre would not be switched there"),
     N_("The daemon ended {exits} times in a short while"),
     N_("The daemon runs steadily"),

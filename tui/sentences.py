@@ -11,7 +11,7 @@ from .model import NetworkModel
 from .orders import TITLES
 from .phrases import phrase
 from .shapes import View
-from .words import BFD_DIAGNOSTIC, COMMAND_PHASE, DAEMON_STATE, MEDIA, word
+from .words import BFD_DIAGNOSTIC, COMMAND_PHASE, DAEMON_STATE, MEDIA, PATH_NAME, word
 
 SAY_HOW_THEY_ENDED: Final = frozenset({"crash-loop", "database-corrupt", "agent-silent", "journal-full"})
 """Conditions whose text, once cleared, tells the good news; the text of others is still that of the trouble."""
@@ -36,6 +36,8 @@ def event_severity(event: View) -> str:
         return {"Down": "major", "Up": "cleared"}.get(str(body.get("state")), "")
     if event["kind"] == "daemon":
         return {"exited": "minor", "crash-loop": "critical"}.get(str(body.get("state")), "")
+    if event["kind"] == "actuation":
+        return {"failed": "major"}.get(str(body.get("phase")), "")
     return ""
 
 
@@ -105,6 +107,9 @@ def alarm_in_brief(alarm: View, model: NetworkModel) -> str:
         "crash-loop": _("{name} keeps crashing"),
         "journal-full": _("journal full, events wait"),
         "database-corrupt": _("{name}: database was corrupt"),
+        "not-divided": _("{name} not divided"),
+        "capacity-reduced": _("{name} carries less"),
+        "actuation-failed": _("{name}: router does not follow"),
     }.get(alarm["alarm_type_id"])
     name = str(alarm["resource"]).partition(":")[2].rpartition("/")[2]
     return brief.format(name=name) if brief else alarm_sentence(alarm, model)
@@ -167,7 +172,7 @@ def _command(event: View, model: NetworkModel) -> str:
         who=body.get("by") or event["node"],
         command=body["command"],
         target=body.get("target", event["subject"]),
-        phase=body["phase"],
+        phase=word(COMMAND_PHASE, body["phase"]),
     )
 
 
@@ -180,6 +185,26 @@ def _alarm(event: View, model: NetworkModel) -> str:
     return f"{said}: {body['text']}" if body.get("text") else said
 
 
+def _traffic(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    text = _("{site} reset {n} flows that {group} left behind on going to {path}").format(
+        site=site_name(body["site"], model), n=body["count"], group=body["group"],
+        path=word(PATH_NAME, body["selector"]))  # fmt: skip
+    return f"{text}: {body['refused']}" if body["refused"] else text
+
+
+def _actuation(event: View, model: NetworkModel) -> str:
+    body = event["body"]
+    sentence = {
+        "requested": _("{site} brings {device} to {path} of {group}"),
+        "done": _("{site} has brought {device} to {path} of {group}"),
+        "failed": _("{site} could not bring {device} to {path} of {group}"),
+    }[body["phase"]].format(
+        site=site_name(body["site"], model), device=body["device"], group=body["group"],
+        path=word(PATH_NAME, body["selector"]))  # fmt: skip
+    return f"{sentence}: {body['reason']}" if body.get("reason") else sentence
+
+
 _TELLERS: Final[Mapping[str, Callable[[View, NetworkModel], str]]] = {
     "condition": _condition,
     "protection": _protection,
@@ -187,4 +212,6 @@ _TELLERS: Final[Mapping[str, Callable[[View, NetworkModel], str]]] = {
     "daemon": _daemon,
     "command": _command,
     "alarm": _alarm,
+    "traffic": _traffic,
+    "actuation": _actuation,
 }

@@ -85,6 +85,7 @@ PROTECTION_STATE: Final[Mapping[str, str]] = {
 }
 COMMAND_PHASE: Final[Mapping[str, str]] = {
     "requested": _("ordered"),
+    "received": _("received"),
     "done": _("done"),
     "refused": _("refused"),
     "unknown": _("outcome not known"),

@@ -143,7 +143,7 @@ def record_of(order: Mapping[str, Any], site: str, phase: str) -> dict[str, Any]
     Args:
         order: what was asked for, and what became of it as far as that is known.
         site: at whose end it acts.
-        phase: `requested`, `done` or `refused`.
+        phase: `received`, `done` or `refused`.
     """
     return {
         "command_id": order["id"],

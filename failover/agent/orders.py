@@ -45,7 +45,7 @@ class Orders:
             "to": command.to, "token": command.token, "by": command.by, "dry_run": command.dry_run,
         }  # fmt: skip
         if not command.dry_run:
-            self._note(order, "requested")
+            self._note(order, "received")
         if fast_path is None:
             return self._refuse(order, f"The fast path of {self._site} is not reached.")
         answer = self._awaited[command.id] = asyncio.get_running_loop().create_future()

@@ -19,10 +19,12 @@ from pathlib import Path
 import structlog
 
 from ..clock import monotonic_s, wall_ns
-from ..model.records import EventKind, Json
+from ..model.records import Condition, EventKind, Json
 from . import systemd
 from .conditions import crash_loop, database_corrupt
-from .outbox import Draft, Outbox, OutboxFullError, OutboxVersionError
+from .keeper import Keeper
+from .memory import Memory
+from .outbox import Outbox, OutboxFullError, OutboxVersionError
 from .process import Process
 from .restart import CrashLoop, Effect, Phase, Restarts, Stable, Start
 from .supervisor_config import DaemonConfig, SupervisorConfig
@@ -59,6 +61,7 @@ class Supervisor:
         self._config = config
         self._daemons = [_Daemon(daemon, Restarts(config.restart)) for daemon in config.daemons]
         self._outbox: Outbox | None = None
+        self._keeper: Keeper | None = None
         self._uplink: Uplink | None = None
         self._stop = asyncio.Event()
         self._since_ns = wall_ns()
@@ -189,8 +192,10 @@ class Supervisor:
         except (OSError, ValueError, OutboxVersionError) as error:
             raise SupervisorError(str(error)) from error
         try:
-            sound = database_corrupt(node, self._outbox.corrupt)
-            self._put([Draft(EventKind.CONDITION, sound.subject, sound.to_body())])
+            memory = Memory(config.outbox.with_name("supervisor-memory.json"))
+            memory.load(self._outbox)
+            self._keeper = Keeper(self._outbox, memory)
+            self._keep_record(database_corrupt(node, self._outbox.corrupt))
             yield
         finally:
             self._outbox.close()
@@ -198,21 +203,21 @@ class Supervisor:
     def _say(self, daemon: _Daemon, body: Mapping[str, Json], *, crash_loop_exits: int | None = None) -> None:
         """Record what happened to a daemon, and show how all stand."""
         name = f"{self._config.node}/{daemon.config.name}"
-        drafts = [Draft(EventKind.DAEMON, f"daemon:{name}", body)]
-        if crash_loop_exits is not None:
-            condition = crash_loop(name, crash_loop_exits)
-            drafts.append(Draft(EventKind.CONDITION, condition.subject, condition.to_body()))
-        self._put(drafts)
+        if self._keeper is not None:
+            self._keeper.put(EventKind.DAEMON, f"daemon:{name}", body)
+        self._keep_record(*[] if crash_loop_exits is None else [crash_loop(name, crash_loop_exits)])
         self._write_status()
 
-    def _put(self, drafts: list[Draft]) -> None:
-        if self._outbox is None:
+    def _keep_record(self, *judged: Condition) -> None:
+        """Put on record what is new; on a full disk it waits in memory, and keeping daemons alive goes on."""
+        if self._keeper is None:
             return
-        try:
-            self._outbox.put_many(drafts)
-        except OutboxFullError:
-            return  # said by the outbox, once; keeping daemons alive goes on without a record
-        if self._uplink:
+        for condition in judged:
+            key = (condition.subject, condition.name)
+            # Its own words tell how it ended; that something holds not which never did is no news.
+            is_news = condition.raised or key in self._keeper.standing
+            self._keeper.judge({key: condition if is_news else None})
+        if self._keeper.store() and self._uplink:
             self._uplink.notify()
 
     def status(self) -> dict[str, Json]:

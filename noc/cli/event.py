@@ -96,7 +96,9 @@ def _say(one: View) -> str:
         case "alarm":
             return f"{body['act']} by {body['by']}" + (f": {body['text']}" if body.get("text") else "")
         case "command":
-            return f"{body['command']} {body['phase']} by {body['by']}"
+            by = f"{body['command']} {body['phase']} by {body['by']}"
+            # The hub tells of what was asked and answered, an end of what it received and did.
+            return f"{by}, says {one['node']}" if body.get("at") else by
         case kind:
             told_of = ", ".join(f"{name} {value}" for name, value in body.items() if value not in (None, ""))
             return f"{kind}: {told_of}"

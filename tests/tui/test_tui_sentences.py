@@ -13,8 +13,11 @@ from tui_govnet import cut, event, healthy, path
 
 from failover.core import bfd
 from failover.core.conditions import judge_fast_path, judge_group, judge_path
+from failover.core.follow import judge_actuation
 from failover.core.protection import Protection, ProtectionConfig, State
 from failover.core.protection import sentences as machine
+from failover.core.shaping import ClassTraffic, LinkTraffic
+from failover.core.traffic_report import judge, judge_capacity
 from lifeline.model.inventory import Inventory, Site, SiteKind
 from lifeline.runtime.conditions import crash_loop, database_corrupt
 from lifeline.runtime.wire import CommandResult
@@ -109,6 +112,18 @@ def test_an_unknown_sentence_is_shown_as_it_came() -> None:
     assert phrase("Nobody expected {this} (at all).") == "Nobody expected {this} (at all)."
 
 
+SATELLITE = LinkTraffic(
+    "sat-x",
+    3_800_000,
+    50_000,
+    (),
+    (ClassTraffic("voice", 1, 1_536_000, 3_800_000, 60, marks=(46,)),),
+    0,
+    600,
+    4_000_000,
+)
+
+
 def conditions() -> list[str]:
     """Everything that a condition can say, by the code that says it."""
     fast = {"carrier": True, "remote_bfd": "Up", "remote_diag": "No Diagnostic", "signal_fail": True, "bfd": "Down"}
@@ -129,14 +144,18 @@ def conditions() -> list[str]:
         *judge_group(group).values(), *judge_group(refused).values(),
         *judge_fast_path("sbs-haidian", silent=True).values(),
         crash_loop("x/y", 3), crash_loop("x/y", 0), database_corrupt("x/y", None), database_corrupt("x/y", Path("/a")),
-        *hub.silence(100.0),
+        *hub.silence(100.0), *judge("sbs-haidian", [SATELLITE], "there is no interface sat").values(),
+        *(condition for kbps in (3000, 1000) for condition in
+          judge_capacity("sbs-haidian", SATELLITE, SATELLITE.at_capacity(kbps * 1000), "modem").values()),
+        *(condition for to in ("working", "protection") for condition in
+          judge_actuation("pg-x", "sbs-haidian", "sbs-haidian/r", to, trouble="no", helpless=False).values()),
     ]  # fmt: skip
     return [condition.text for condition in judged if condition is not None]
 
 
 def test_what_conditions_say_are_phrases() -> None:
     assert [text for text in conditions() if phrase(text, lambda site: f"<{site}>") == text and "sbs-" in text] == []
-    assert len(conditions()) >= 12
+    assert len(conditions()) >= 17
 
 
 @in_chinese

@@ -56,7 +56,7 @@ def phases(outbox: Outbox) -> list[tuple[str, str]]:
 async def test_a_command_is_on_record_before_the_fast_path_hears_of_it(desk: Orders, outbox: Outbox) -> None:
     class Looks(FastPath):
         def order(self, order: dict[str, Any]) -> None:
-            assert phases(outbox) == [("protection.lockout", "requested")]
+            assert phases(outbox) == [("protection.lockout", "received")]
             super().order(order)
 
     fast_path = Looks(desk)
@@ -79,7 +79,7 @@ async def test_without_a_fast_path_a_command_is_refused(desk: Orders, outbox: Ou
     result = await desk.carry_out(LOCKOUT, fast_path)  # type: ignore[arg-type]  # a stand-in
     assert not result.accepted
     assert "The fast path of site-a" in result.reason
-    assert [phase for _command, phase in phases(outbox)] == ["requested", "refused"]
+    assert [phase for _command, phase in phases(outbox)] == ["received", "refused"]
 
 
 async def test_of_a_silent_fast_path_nobody_says_that_it_refused(
@@ -88,4 +88,4 @@ async def test_of_a_silent_fast_path_nobody_says_that_it_refused(
     monkeypatch.setattr(orders, "ANSWER_S", 0.01)
     with pytest.raises(TimeoutError, match="has not answered"):
         await desk.carry_out(LOCKOUT, FastPath(desk, answers=False))  # type: ignore[arg-type]  # a stand-in
-    assert [phase for _command, phase in phases(outbox)] == ["requested"]
+    assert [phase for _command, phase in phases(outbox)] == ["received"]

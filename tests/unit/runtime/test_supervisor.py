@@ -150,6 +150,7 @@ async def test_exits_and_crash_loops_reach_the_hub(tmp_path: Path, hub: FakeHub)
     assert said[1]["exit"] == 7
     assert [body["state"] for body in said[-3:]] == ["started", "stable", "stopped"]
     assert {e.node for e in hub.kept.values()} == {"sbs-test/supervisor"}
+    assert [e.body["name"] for e in hub.kept.values() if e.kind == "condition"] == ["crash-loop"] * 2, "no other news"
 
 
 async def test_a_program_that_is_not_there_is_told_and_tried_again(tmp_path: Path) -> None:
