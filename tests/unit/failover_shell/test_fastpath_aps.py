@@ -14,6 +14,7 @@ from failover.core.aps import APS_PORT, ApsKeys, ApsMessage, ProtectionType, Req
 from failover.fastpath.aps import ApsPost
 from failover.fastpath.path import Path
 from failover.fastpath.poller import Poller
+from failover.fastpath.schedule import Schedule
 from failover.io.link_socket import LinkSocket
 from failover.io.stamp_session import timescale
 from failover.keys import Keys
@@ -53,7 +54,7 @@ def end(site: str, other: str, *, interface: str = "lo") -> End:
 
     def path(link: str, number: int) -> Path:
         plan = SessionPlan(link, interface, HOME[site, link], HOME[other, link], number, 10_000, 3)
-        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]), poller, Keys({}))
+        made = Path(plan, 0.0, timescale(), lambda reason: refused.update([reason]), poller, Schedule(), Keys({}))
         made.interface_is(LOOPBACK, carrier=True)
         return made
 
