@@ -186,6 +186,10 @@ class HubClient:
         answer = await self._get("/events", after=after, limit=limit, subject=subject, kind=kind)
         return list(answer["events"])
 
+    async def maintenance(self) -> list[dict[str, Any]]:
+        """Return the maintenance windows that are planned or open."""
+        return list((await self._get("/maintenance"))["windows"])
+
     async def commands(self) -> list[dict[str, Any]]:
         """Return the latest commands, newest first."""
         return list((await self._get("/commands"))["commands"])

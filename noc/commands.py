@@ -21,8 +21,12 @@ from .hub import Hub
 from .projection import agent_of
 from .views import CommandView
 
-ACTS: Final[Mapping[str, str]] = {"alarm.acknowledge": "acknowledge", "alarm.unacknowledge": "unacknowledge"}
+ACTS: Final[Mapping[str, str]] = {
+    f"alarm.{act}": act for act in ("acknowledge", "unacknowledge", "shelve", "unshelve", "note")
+}
 """Commands that concern alarms, and the operator's act that each is."""
+WINDOWS: Final = ("maintenance.begin", "maintenance.end")
+SHELF_MAX_S: Final = 30 * 86_400
 ANSWER_S: Final = 6.0
 """How long an agent's answer is waited for: eleven round trips by satellite, and less than a client waits for us."""
 
@@ -31,6 +35,10 @@ log = structlog.get_logger(__name__)
 
 class NoSuchTargetError(LookupError):
     """There is nothing of that name to act on."""
+
+
+class ArgumentError(ValueError):
+    """Something that the command needs is missing, or makes no sense."""
 
 
 class KeyReusedError(ValueError):
@@ -70,7 +78,21 @@ class Asked:
     @property
     def to_daemon(self) -> bool:
         """Whether a daemon carries it out, and not the hub."""
-        return not self.command.startswith("alarm.")
+        return self.command not in ACTS and self.command not in WINDOWS
+
+    def until_ns(self, now_ns: int) -> int:
+        """Return until when it shall hold: `until_ns`, or `for_s` from now on; wall time.
+
+        Raises:
+            ArgumentError: neither is given, or it is not a time to come of at most `SHELF_MAX_S` ahead.
+        """
+        for_s, until_ns = self.arguments.get("for_s"), self.arguments.get("until_ns")
+        until = until_ns
+        if isinstance(for_s, int | float) and 0 < for_s <= SHELF_MAX_S:
+            until = now_ns + int(for_s * 1e9)
+        if type(until) is not int or not now_ns < until <= now_ns + SHELF_MAX_S * 1_000_000_000:
+            raise ArgumentError(f"{self.command} needs `for_s` or `until_ns`, a time at most 30 days ahead")
+        return until
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ class Commands:
 
         Raises:
             NoSuchTargetError: there is no such alarm, group or other subject.
+            ArgumentError: something that it needs is missing.
             NoSuchCommandError: no domain has the command for such a target.
             NoSuchEndError: the group does not end where it was asked to act.
             UnreachableError: no agent that could act is connected; nothing was done, and nothing is on record.
@@ -115,6 +138,8 @@ class Commands:
             if known is not None:
                 if _essence(known) != _essence(asked):
                     raise KeyReusedError(f"the key was used for {known.command} of {known.target}")
+            elif asked.command in WINDOWS:
+                return await self._window(asked)
             elif not asked.to_daemon:
                 return await self._act_on_alarm(asked)
             else:
@@ -128,18 +153,42 @@ class Commands:
     async def _act_on_alarm(self, asked: Asked) -> CommandView:
         if self._hub.projection.alarm(asked.target) is None:
             raise NoSuchTargetError(asked.target)
-        identifier = await self._request(asked, f"alarm:{asked.target}", {})
-        command = self._hub.projection.record.commands[identifier]
         act = ACTS[asked.command]
+        more: dict[str, Json] = {"until_ns": asked.until_ns(wall_ns())} if act == "shelve" else {}
+        if act == "note" and not asked.text.strip():
+            raise ArgumentError("a note needs a text")
+        identifier = await self._request(asked, f"alarm:{asked.target}", {"arguments": dict(asked.arguments)})
+        command = self._hub.projection.record.commands[identifier]
         try:
             self._hub.projection.record.alarms.check_act(asked.target, act)
         except IllegalActError as error:
             await self._write(settling.outcome(command, "refused", str(error)))
         else:
             await self._write(
-                (EventKind.ALARM, f"alarm:{asked.target}", {"act": act, "by": asked.by, "text": asked.text}),
+                (EventKind.ALARM, f"alarm:{asked.target}", {"act": act, "by": asked.by, "text": asked.text, **more}),
                 settling.outcome(command, "done", ""),
             )
+        return self._hub.projection.record.commands[identifier]
+
+    async def _window(self, asked: Asked) -> CommandView:
+        """Open or plan a maintenance window on a subject, or end the one of an id."""
+        windows = self._hub.projection.record.windows
+        now_ns = wall_ns()
+        if asked.command == "maintenance.end":
+            window = windows.get(asked.target)
+            if window is None:
+                raise NoSuchTargetError(asked.target)
+            body: dict[str, Json]
+            subject, body = window.subject, {"act": "end", "id": window.id, "by": asked.by}
+        else:
+            subject, begin = asked.target, asked.arguments.get("from_ns", now_ns)
+            if ":" not in subject or type(begin) is not int:
+                raise ArgumentError("a window is on a subject, such as site:sbs-a, and `from_ns` a time")
+            body = {"act": "begin", "id": uuid.uuid4().hex[:12], "from_ns": begin, "until_ns": asked.until_ns(now_ns),
+                    "by": asked.by, "text": asked.text}  # fmt: skip
+        identifier = await self._request(asked, subject, {"arguments": dict(asked.arguments)})
+        command = self._hub.projection.record.commands[identifier]
+        await self._write((EventKind.MAINTENANCE, subject, body), settling.outcome(command, "done", str(body["id"])))
         return self._hub.projection.record.commands[identifier]
 
     # ---------------------------------------------------------------- daemons

@@ -48,7 +48,7 @@ from .committer import Committer, Outcome
 from .metrics import Gauge, HubMetrics
 from .projection import Projection
 from .record import Record
-from .views import AlarmView, EventView, StateView
+from .views import EventView, StateView
 
 JOURNAL_FILE: Final = "journal.db"
 SNAPSHOT: Final = "record"
@@ -56,6 +56,8 @@ SNAPSHOT_EVENTS: Final = 2000
 SNAPSHOT_S: Final = 60.0
 TICK_S: Final = 0.5
 CORRUPT_LOOK_S: Final = 10.0
+INFER_S: Final = 0.25
+"""Alarms that come within this time are looked at together."""
 PUBLISH_S: Final = 0.1
 """Views of one subject are published at most this often."""
 ROOM_NEEDED_BYTES: Final = 2 * 1024 * 1024
@@ -99,6 +101,8 @@ class Hub:
         self._looked_s = 0.0
         self._shown: dict[str, bytes] = {}
         self._views_due = asyncio.Event()
+        self._alarms_due: set[str] = set()
+        self._alarms_news = asyncio.Event()
         self._edges = EdgeLog(log)
         self._tasks: list[asyncio.Task[None]] = []
         self._engine: Engine
@@ -126,6 +130,8 @@ class Hub:
         await self._tick()
         self._work(self._ticking())
         self._work(self._publishing())
+        self._work(self._inferring())
+        self._alarms_news.set()
         log.info("hub is ready", node=self.node, cursor=record.cursor, took_s=round(monotonic_s() - self._began_s, 3))
 
     async def stop(self, reason: str = "the hub stops") -> None:
@@ -253,7 +259,10 @@ class Hub:
             if self.broadcast.wants_events:
                 self.broadcast.event(one.cursor, telling.event(EventView.of(one)))
             for change in self.projection.apply(one):
-                self._publish_alarm(change.alarm.id)
+                self._alarms_due.add(change.alarm.id)
+                self._alarms_news.set()
+            if one.event.kind is EventKind.MAINTENANCE:
+                self.projection.correlation.forget()
         self._views_due.set()
         self.metrics.fold.observe(monotonic_s() - began_s)
 
@@ -329,8 +338,7 @@ class Hub:
 
     def _show_unkept(self, event: Event | None) -> None:
         self.projection.show_unkept(event)
-        for alarm in self.projection.alarms_on(f"daemon:{self.node}"):
-            self._publish_alarm(alarm.id)
+        self._alarms_due.update(alarm.id for alarm in self.projection.alarms_on(f"daemon:{self.node}"))
         self._views_due.set()
 
     def _journal_full(self, severity: PerceivedSeverity, text: str) -> Condition:
@@ -362,6 +370,16 @@ class Hub:
             self._edges.succeeded("snapshot", "snapshot saved again")
             self._snapshot_at = (cursor, monotonic_s())
 
+    async def _inferring(self) -> None:
+        """Say what nobody sees and the alarms show: that a duct is cut."""
+        while True:
+            await self._alarms_news.wait()
+            self._alarms_news.clear()
+            inferred = list(self.projection.correlation.inferred(wall_ns()))
+            if inferred:
+                await self.write_all((EventKind.CONDITION, it.subject, it.to_body()) for it in inferred)
+            await asyncio.sleep(INFER_S)
+
     # ---------------------------------------------------------------- publishing
 
     async def _publishing(self) -> None:
@@ -373,6 +391,13 @@ class Hub:
 
     def _publish_views(self) -> None:
         """Publish the views that have changed, each once."""
+        now_ns = wall_ns()
+        due, self._alarms_due = self._alarms_due, set()
+        for identifier in due.union(self.projection.correlation.changed(now_ns)):
+            alarm = self.projection.alarm(identifier)
+            if alarm is not None and len(self.broadcast):
+                subject = f"alarm:{identifier}"
+                self.broadcast.state(subject, telling.state(subject, self.projection.correlation.view(alarm, now_ns)))
         for subject in sorted(self.projection.take_dirty()):
             view = self.projection.view(subject) if len(self.broadcast) else None
             if view is None:
@@ -386,12 +411,6 @@ class Hub:
             live = self.projection.live.get(key) if len(self.broadcast) else None
             if live is not None:
                 self.broadcast.state(" ".join(key), telling.state(live.subject, live))
-
-    def _publish_alarm(self, identifier: str) -> None:
-        alarm = self.projection.alarm(identifier)
-        if alarm is not None and len(self.broadcast):
-            subject = f"alarm:{identifier}"
-            self.broadcast.state(subject, telling.state(subject, AlarmView.of(alarm)))
 
     # ---------------------------------------------------------------- figures
 

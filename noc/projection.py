@@ -29,10 +29,11 @@ from lifeline.model.records import (
 )
 
 from . import health
+from .correlation import Correlation
 from .live import OURS, LiveStates
 from .record import Record, group_end
 from .subjects import Subjects
-from .views import AgentState, AlarmView, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
+from .views import AgentState, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
 
 STALE_S: Final = 5.0
 """A daemon, or a live state, not heard of for this long is stale."""
@@ -79,6 +80,7 @@ class Projection:
         record: the fold of the journal.
         subjects: which sites a subject belongs to.
         live: what daemons show, ends of protection groups apart.
+        correlation: which alarm follows from which.
         malformed: live states refused because they make no sense.
     """
 
@@ -101,6 +103,9 @@ class Projection:
         self._heard: dict[str, _Heard] = {}
         self._ends: dict[tuple[str, str], _Live] = {}
         self._unkept = AlarmList()
+        self.correlation = Correlation(
+            inventory, lambda: (*self.record.alarms, *self._unkept), self.alarm, lambda: self.record.windows
+        )
         self._active: _Active | None = None
         self._dirty: set[str] = set()
         self._groups_of_link: dict[str, list[str]] = {}
@@ -117,7 +122,7 @@ class Projection:
         """Fold in an event of the journal and return what it did to the alarms."""
         changes = self.record.apply(stored)
         if changes:
-            self._active = None
+            self._alarms_changed()
         for change in changes:
             self._touch(change.alarm.resource)
         return changes
@@ -162,7 +167,7 @@ class Projection:
 
     def show_unkept(self, event: Event | None) -> None:
         """Show the alarm of an event that the journal cannot take; None once it has taken everything."""
-        self._active = None
+        self._alarms_changed()
         touched = [alarm.resource for alarm in self._unkept.active()]
         if event is None:
             self._unkept = AlarmList()
@@ -214,7 +219,7 @@ class Projection:
             sites=self.sites(),
             links=self.links(),
             groups=self.groups(),
-            alarms=[AlarmView.of(alarm) for alarm in self.active_alarms()],
+            alarms=[self.correlation.view(alarm, now_ns) for alarm in self.active_alarms()],
         )
 
     def overall(self) -> Health:
@@ -255,8 +260,8 @@ class Projection:
         site = self.inventory.sites[name]
         district = self.inventory.districts.get(site.district or "")
         alarms = self._index().by_site.get(name, [])
-        own = [alarm for alarm in alarms if alarm.resource.startswith(("site:", "daemon:"))]
-        shared = [alarm for alarm in alarms if alarm not in own]
+        own = [alarm for alarm in alarms if not alarm.resource.startswith(_SHARED)]
+        shared = [alarm for alarm in alarms if alarm.resource.startswith(_SHARED)]
         agent = self._agent(name)
         judged = health.site_health(agent, own, shared, cut_off=self._cut_off(name))
         return SiteView(
@@ -358,10 +363,15 @@ class Projection:
             if group in self.inventory.protection_groups:
                 self._dirty.update(f"link:{link}" for link in self.inventory.links_of_path(group))
 
+    def _alarms_changed(self) -> None:
+        self._active = None
+        self.correlation.forget()
+
     def _index(self) -> _Active:
         """Return the active alarms, sorted and indexed once after each change."""
         if self._active is None:
-            self._active = _Active([alarm for alarm in self.alarms() if not alarm.is_cleared])
+            shown = {alarm.id: alarm for alarm in (*self.record.alarms, *self._unkept) if not alarm.is_cleared}
+            self._active = _Active(sorted(shown.values(), key=_alarm_order))
             for alarm in self._active.alarms:
                 self._active.by_resource.setdefault(alarm.resource, []).append(alarm)
                 for site in self.subjects.sites(alarm.resource):
@@ -405,6 +415,10 @@ class Projection:
                 return {**told[0], "fresh": live.fresh, "heard_at_ns": live.at_ns}
         kept = self.record.paths.get((link, site))
         return {**kept.body, "fresh": False, "heard_at_ns": kept.at_ns} if kept else None
+
+
+_SHARED: Final = ("link:", "group:", "traffic:")
+"""Resources that belong to two sites."""
 
 
 def agent_of(site: str) -> str:

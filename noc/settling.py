@@ -27,11 +27,12 @@ Draft = tuple[EventKind, str, Mapping[str, Json]]
 def outcome(command: CommandView, phase: str, detail: str, after: Mapping[str, Json] | None = None) -> Draft:
     """Return the event of a command's outcome."""
     is_alarm = command.command.startswith("alarm.")
+    is_window = command.command.startswith("maintenance.")
     body: dict[str, Json] = {
         "command_id": command.id, "command": command.command, "target": command.target, "phase": phase,
         "by": command.by, "detail": detail,
     }  # fmt: skip
-    if not is_alarm:
+    if not is_alarm and not is_window:
         body |= {
             "at": command.at, "node": command.node, "to": command.to, "token": command.token,
             "before": command.before, "after": after,
@@ -45,7 +46,7 @@ def after_restart(commands: Iterable[CommandView]) -> list[Draft]:
     for command in commands:
         if command.phase != "requested":
             continue
-        if not command.command.startswith("alarm."):
+        if not command.command.startswith(("alarm.", "maintenance.")):
             drafts.append(outcome(command, "unknown", "the hub stopped before it heard what became of it"))
         else:  # effect and outcome are one transaction
             drafts.append(outcome(command, "refused", "the hub stopped before it acted; nothing was done"))

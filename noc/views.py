@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
 
-from lifeline.alarms import Alarm, StatusChange
-from lifeline.alarms.alarm import Report
+from lifeline.alarms import Alarm, StatusChange, Verdict
+from lifeline.alarms.alarm import Note, Report, Shelf
 from lifeline.alarms.lifecycle import State
 from lifeline.model.records import EventKind, EventType, Json, PerceivedSeverity, ProbableCause, StoredEvent
 
@@ -171,10 +171,29 @@ class AlarmView:
     acknowledged_text: str
     raise_count: int
     history: list[StatusChange]
+    root: str | None = None
+    """The alarm that it follows from in the end; its own id when it is a root; None once it has cleared."""
+    parents: list[str] = field(default_factory=list)
+    """The alarms that it follows from directly."""
+    consequences: list[str] = field(default_factory=list)
+    """Of a root: the alarms that follow from it, near and far."""
+    why: str = ""
+    """Why it is a root, or follows from others, in one English sentence."""
+    shelved_until_ns: int | None = None
+    """While it is shelved: until when."""
+    shelf: Shelf | None = None
+    """How it was last shelved."""
+    notes: list[Note] = field(default_factory=list)
+    """What operators wrote, oldest first."""
+    maintenance: str | None = None
+    """The maintenance window that covers it."""
 
     @classmethod
-    def of(cls, alarm: Alarm) -> Self:
-        """Return the view of an alarm."""
+    def of(
+        cls, alarm: Alarm, verdict: Verdict | None = None, why: str = "", *, shelved: bool = False,
+        window: str | None = None,
+    ) -> Self:  # fmt: skip
+        """Return the view of an alarm, with what is made of it."""
         return cls(
             id=alarm.id,
             resource=alarm.resource,
@@ -195,6 +214,14 @@ class AlarmView:
             acknowledged_text=alarm.acknowledged_text,
             raise_count=alarm.raise_count,
             history=list(alarm.history),
+            root=verdict.root if verdict else None,
+            parents=list(verdict.parents) if verdict else [],
+            consequences=list(verdict.consequences) if verdict else [],
+            why=why,
+            shelved_until_ns=alarm.shelf.until_ns if alarm.shelf and shelved else None,
+            shelf=alarm.shelf,
+            notes=list(alarm.notes),
+            maintenance=window,
         )
 
 

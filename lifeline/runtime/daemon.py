@@ -219,7 +219,7 @@ class Daemon:
         if command.token <= self.keeper.token:
             reason = f"Command {command.token} comes late: {self.keeper.token} has been obeyed."
             return wire.CommandResult(command.id, accepted=False, reason=reason)
-        if not self._note(command, "requested"):
+        if not self._note(command, "received"):
             return wire.CommandResult(command.id, accepted=False, reason="The disk is full: nothing acts unrecorded.")
         try:
             result = await self._obey(command)

@@ -7,12 +7,12 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request, Response
 
-from lifeline.clock import monotonic_s
+from lifeline.clock import monotonic_s, wall_ns
 from lifeline.model.records import EventKind
 
 from .. import protection
 from ..agents import NoAnswerError
-from ..commands import ACTS, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from ..commands import ACTS, WINDOWS, ArgumentError, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
 from ..domains import NoSuchCommandError
 from ..hub import Hub
 from ..metrics import CONTENT_TYPE
@@ -127,7 +127,8 @@ async def alarms(
 ) -> schemas.AlarmsPage:
     """Return alarms: active ones worst first, then cleared ones, the latest first."""
     shown = [alarm for alarm in hub.projection.alarms() if active is None or alarm.is_cleared is not active]
-    return schemas.AlarmsPage("lifeline.alarms/1", [AlarmView.of(alarm) for alarm in shown])
+    now_ns = wall_ns()
+    return schemas.AlarmsPage("lifeline.alarms/1", [hub.projection.correlation.view(alarm, now_ns) for alarm in shown])
 
 
 @router.get("/alarms/{identifier}", responses=documented(404))
@@ -136,7 +137,7 @@ async def alarm(identifier: str, hub: TheHub, _who: Viewer) -> AlarmView:
     found = hub.projection.alarm(identifier)
     if found is None:
         raise not_found("alarm", identifier, (alarm.id for alarm in hub.projection.alarms()))
-    return AlarmView.of(found)
+    return hub.projection.correlation.view(found, wall_ns())
 
 
 @router.get("/events", responses=documented())
@@ -151,6 +152,14 @@ async def events(
     """Return a page of the journal, oldest first."""
     found = [EventView.of(stored) async for stored in hub.read(after, limit, subject=subject, kind=kind)]
     return schemas.EventsPage("lifeline.events/1", found, found[-1].cursor if found else after, hub.cursor)
+
+
+@router.get("/maintenance", responses=documented())
+async def maintenance(hub: TheHub, _who: Viewer) -> schemas.WindowsPage:
+    """Return the maintenance windows that are planned or open."""
+    now_ns = wall_ns()
+    windows = [window for window in hub.projection.record.windows if window.until_ns > now_ns]
+    return schemas.WindowsPage("lifeline.maintenance/1", windows)
 
 
 @router.get("/commands", responses=documented())
@@ -171,7 +180,7 @@ async def command(
     502: the agent that should act is not connected, and nothing was done. 504: an agent did not answer to a dry run.
     """
     runner: Commands = request.app.state.commands
-    dry_run = asked.dry_run is not False and asked.command not in ACTS
+    dry_run = asked.dry_run is not False and asked.command not in (*ACTS, *WINDOWS)
     one = Asked(
         asked.command, asked.target, who.name, asked.text, idempotency_key, asked.at, asked.to, dry_run, asked.arguments
     )
@@ -185,6 +194,7 @@ async def command(
 
 _STATUS: Final[dict[type[Exception], int]] = {
     KeyReusedError: 409,
+    ArgumentError: 422,
     NoSuchEndError: 422,
     NoSuchCommandError: 422,
     UnreachableError: 502,
@@ -196,6 +206,8 @@ _STATUS: Final[dict[type[Exception], int]] = {
 def _no_such_target(command: str, name: str, hub: Hub) -> HTTPException:
     if command in protection.COMMANDS:
         return not_found("protection group", name, hub.inventory.protection_groups)
+    if command in WINDOWS:
+        return not_found("maintenance window", name, (window.id for window in hub.projection.record.windows))
     if command not in ACTS:
         return not_found("subject", name, (view.subject for view in hub.projection.live.find()))
     return not_found("alarm", name, (alarm.id for alarm in hub.projection.alarms()))

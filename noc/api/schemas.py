@@ -7,8 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from lifeline.alarms import Window
+
 from .. import protection
-from ..commands import ACTS
+from ..commands import ACTS, WINDOWS
 from ..domains import DOMAINS
 from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, LiveView, SiteView
 
@@ -80,6 +82,14 @@ class EventsPage:
 
 
 @dataclass(frozen=True, slots=True)
+class WindowsPage:
+    """Maintenance windows, planned or open."""
+
+    schema: Literal["lifeline.maintenance/1"]
+    windows: list[Window]
+
+
+@dataclass(frozen=True, slots=True)
 class CommandsPage:
     """The latest commands, newest first."""
 
@@ -93,8 +103,9 @@ class CommandRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", use_attribute_docstrings=True)
 
     command: Annotated[str, Field(pattern=r"^[a-z]+\.[a-z][a-z0-9-]*$", max_length=64)]
-    """What to do: `alarm.acknowledge`, `alarm.unacknowledge`; `protection.` and `lockout`, `force`, `manual`,
-    `exercise`, `freeze` or `clear`; or a verb of the domains `power`, `time` and `netwatch`."""
+    """What to do, `domain.verb`. `alarm.`: acknowledge, unacknowledge, shelve (`for_s` or `until_ns`), unshelve, note.
+    `maintenance.`: begin on a subject (`for_s` or `until_ns`, `from_ns`), end a window. `protection.`: lockout, force,
+    manual, exercise, freeze, clear. Or a verb of the domains `power`, `time` and `netwatch`."""
     target: Annotated[str, Field(min_length=1, max_length=500)]
     """What to do it to: an alarm's id, or a subject, such as `group:` and a protection group's id."""
     text: Annotated[str, Field(max_length=2000)] = ""
@@ -111,8 +122,9 @@ class CommandRequest(BaseModel):
     @field_validator("command")
     @classmethod
     def _known(cls, command: str) -> str:
-        if command not in ACTS and command not in protection.COMMANDS and command.partition(".")[0] not in DOMAINS:
-            known = ", ".join([*ACTS, *sorted(protection.COMMANDS), *(f"{name}.VERB" for name in DOMAINS)])
+        named = (*ACTS, *WINDOWS, *sorted(protection.COMMANDS))
+        if command not in named and command.partition(".")[0] not in DOMAINS:
+            known = ", ".join([*named, *(f"{name}.VERB" for name in DOMAINS)])
             raise ValueError(f"there is no command {command!r}; there are {known}")
         return command
 
@@ -120,7 +132,7 @@ class CommandRequest(BaseModel):
     def _fit_together(self) -> Self:
         """Refuse members that the command does not have, and ask for the one that it must have."""
         domain = self.command.partition(".")[0]
-        if self.command in ACTS and any(it is not None for it in (self.at, self.to, self.dry_run)):
+        if self.command in (*ACTS, *WINDOWS) and any(it is not None for it in (self.at, self.to, self.dry_run)):
             raise ValueError(f"{self.command} has no `at`, `to` or `dry_run`")
         if domain in DOMAINS and self.at is not None:
             raise ValueError(f"{self.command} has no `at`: its target says where")

@@ -44,7 +44,8 @@ async def test_state_and_its_parts_agree(hub: World, alarmed: HubClient) -> None
 
 async def test_an_alarm_looks_as_its_own_json_does(alarmed: HubClient) -> None:
     seen = await alarmed.alarm(ALARM)
-    assert Alarm.from_json(seen).to_json() == seen
+    assert seen.items() >= Alarm.from_json(seen).to_json().items()
+    assert (seen["root"], seen["why"]) == (ALARM, "Nothing that stands explains it.")
 
 
 def test_the_view_of_an_alarm_has_all_that_its_json_has() -> None:
@@ -57,7 +58,8 @@ def test_the_view_of_an_alarm_has_all_that_its_json_has() -> None:
     alarms.apply(journal.store(writer.event(EventKind.ALARM, f"alarm:{ALARM}", {"act": "acknowledge", "by": "w"})))
     alarm = alarms.get(ALARM)
     assert alarm is not None
-    assert TypeAdapter(views.AlarmView).dump_python(views.AlarmView.of(alarm), mode="json") == alarm.to_json()
+    shown = TypeAdapter(views.AlarmView).dump_python(views.AlarmView.of(alarm), mode="json")
+    assert shown.items() >= alarm.to_json().items()
 
 
 async def test_events_are_paged_and_filtered(hub: World, client: HubClient) -> None:

@@ -195,7 +195,7 @@ class TestDaemon:
         assert "late" in hub.results[1].reason
         assert acts == ["power.self-test"]
         bodies = [event.body for event in hub.kept.values() if event.kind is EventKind.COMMAND]
-        assert [(body["command_id"], body["phase"]) for body in bodies] == [("c1", "requested"), ("c1", "done")]
+        assert [(body["command_id"], body["phase"]) for body in bodies] == [("c1", "received"), ("c1", "done")]
         assert bodies[0]["arguments"] == {"deep": True}
 
     async def test_a_dry_run_leaves_no_trace(self, daemon: Daemon, hub: FakeHub) -> None:
