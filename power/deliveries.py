@@ -95,7 +95,7 @@ def _jobs(need: Need, tanker_l: float, horizon_h: float) -> list[_Job]:
 
 @contextmanager
 def _narrated() -> Iterator[None]:
-    """Let what is written to stdout go to stderr: the solver greets where data belongs, before it can be told not to."""
+    """Let what goes to stdout go to stderr: the solver greets where data belongs, before it can be told not to."""
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)

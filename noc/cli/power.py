@@ -193,14 +193,14 @@ def whatif(
 def _outcome(outcome: Any) -> dict[str, Any]:
     from power.core.body import figure_to_json, timeline_to_json
 
-    figures = outcome.assessment.figures.values()
+    assessment = outcome.assessment
     return {
         "site": outcome.site,
-        "target_h": outcome.assessment.network.plant.target_autonomy_h,
+        "target_h": outcome.network.plant.target_autonomy_h,
         "dark_h": None if outcome.dark_h is None else outcome.dark_h._asdict(),
         "missing": list(outcome.missing),
         "timeline": None if outcome.timeline is None else timeline_to_json(outcome.timeline),
-        "figures": [figure_to_json(outcome.assessment, figure) for figure in figures],
+        "figures": [figure_to_json(assessment, figure) for figure in assessment.figures.values()],
     }
 
 

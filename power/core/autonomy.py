@@ -246,10 +246,11 @@ class _Reckoner:
 
     def _joined(self, battery: Band, fuel: Band) -> Band:
         cover_h = self._cover_h
-        low, mid, high = (
-            max(burning, bridge) if bridge >= cover_h else bridge for bridge, burning in zip(battery, fuel, strict=True)
+        return Band(
+            max(battery[0], fuel[0]) if battery[0] >= cover_h else battery[0],
+            max(battery[1], fuel[1]) if battery[1] >= cover_h else battery[1],
+            max(battery[2], fuel[2]) if battery[2] >= cover_h else battery[2],
         )
-        return Band(low, mid, high)
 
     def _battery_mid_h(self, network: Network) -> float:
         return battery_h(network, self._kw[1], self._holds[1], 1)

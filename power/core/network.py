@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import mul
 
 from lifeline.model.power import MAIN, BatteryString, PowerPlant, Technology
 
@@ -128,7 +129,8 @@ class Flow:
 
 def carried(factors: Factors, kw: Iterable[float]) -> float:
     """Return what a part carries, kW."""
-    return sum([factor * load for factor, load in zip(factors, kw, strict=False) if factor])
+    total: float = sum(map(mul, factors, kw))
+    return total
 
 
 @dataclass(frozen=True)

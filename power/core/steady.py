@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from .battery import Part, State
-from .network import Flow, GeneratorNode, Network, TankNode, carried
+from .network import Flow, GeneratorNode, Network, TankNode, UnitNode, carried
 
 ENDLESS_H = 24.0 * 366
 """What lasts a year is told as a year."""
@@ -36,8 +36,8 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
                 states[part.name] = part.models[bound].at(charge)
     elapsed_h = 0.0
     tripped: frozenset[str] = frozenset()
-    while True:
-        bridging = frozenset([unit.name for unit in units if any(part.name in states for part in unit.parts)])
+    while states:
+        bridging = frozenset([unit.name for unit in units if _holds(unit, states)])
         flow = network.flow(_NO_SOURCE, bridging - tripped if tripped else bridging)
         if flow.site_dark:
             return elapsed_h
@@ -61,13 +61,21 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
                 del states[part.name]
             else:
                 states[part.name] = part.models[bound].after(states[part.name], each, step_h)
+    return elapsed_h
+
+
+def _holds(unit: UnitNode, states: Mapping[str, State]) -> bool:
+    for part in unit.parts:  # noqa: SIM110 - asked so often that a generator is felt
+        if part.name in states:
+            return True
+    return False
 
 
 def part_draws(
     parts: Sequence[Part], kw: float, states: Mapping[str, State], holds: Mapping[str, tuple[float, float]]
 ) -> list[tuple[Part, float]]:
     """Return what one new string of each part would carry: parts that are not empty share by what they hold."""
-    living = [part for part in parts if part.name in states]
+    living = parts if len(parts) == 1 else [part for part in parts if part.name in states]
     if len(living) == 1:
         part = living[0]
         return [(part, kw / part.count / holds[part.name][1])]

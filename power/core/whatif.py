@@ -53,13 +53,20 @@ class Outcome:
     """What comes of it at one site."""
 
     site: str
-    assessment: Assessment
-    """The figures with what is left."""
+    network: Network
+    """The plant with what is left."""
+    situation: Situation
+    """As it is supposed to be."""
     timeline: Timeline | None
     """What happens now; None where something needed is not known."""
     dark_h: Band | None
     """When the site goes dark, hours from now; the horizon where it does not."""
     missing: tuple[str, ...]
+
+    @property
+    def assessment(self) -> Assessment:
+        """The figures with what is left, reckoned when asked for."""
+        return assess(self.network, self.situation)
 
 
 def losses(plant: PowerPlant, wanted: Iterable[str]) -> frozenset[str]:
@@ -158,12 +165,12 @@ def what_if(site: str, network: Network, situation: Situation, change: Change, h
     lost = losses(network.plant, change.lose)
     supposed = changed(network, situation, change)
     # Feeds that are lost are told by the timeline; the figures hold without utility anyway.
-    assessment = assess(network.without(lost), supposed)
+    left = network.without(lost)
     timelines, missing = _timelines(network.without(situation.lost), supposed, lost, horizon_h)
     if not timelines:
-        return Outcome(site, assessment, None, None, missing)
+        return Outcome(site, left, supposed, None, None, missing)
     hours = [horizon_h if it.dark_h is None else it.dark_h for it in timelines]
-    return Outcome(site, assessment, timelines[1], Band(min(hours), hours[1], max(hours)), ())
+    return Outcome(site, left, supposed, timelines[1], Band(min(hours), hours[1], max(hours)), ())
 
 
 def _timelines(

@@ -1,0 +1,100 @@
+"""A real upsd whose UPS is played by NUT's dummy driver from a file that is rewritten as the plant changes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+DUMMY = Path("/lib/nut/dummy-ups")
+UPSD = Path("/lib/nut/upsd")
+
+
+def installed() -> bool:
+    """Tell whether NUT's server and dummy driver are here."""
+    return DUMMY.exists() and UPSD.exists()
+
+
+class NutServer:
+    """An upsd on loopback with one dummy driver for each UPS.
+
+    Args:
+        directory: where its configuration, its states and the UPS's variables lie.
+        upses: variables by UPS, such as {"ups": {"ups.status": "OL", "battery.charge": "100"}}.
+        port: TCP port on 127.0.0.1.
+    """
+
+    def __init__(self, directory: Path, upses: Mapping[str, Mapping[str, str]], port: int) -> None:
+        self._directory, self._port = directory, port
+        self._upses = {name: dict(variables) for name, variables in upses.items()}
+        self._drivers: dict[str, subprocess.Popen[bytes]] = {}
+        self._processes: list[subprocess.Popen[bytes]] = []
+
+    def __enter__(self) -> Self:
+        state = self._directory / "state"
+        state.mkdir(parents=True, exist_ok=True)
+        sections = "".join(
+            f"[{name}]\n  driver = dummy-ups\n  port = {name}.dev\n  mode = dummy-once\n" for name in self._upses
+        )
+        self._write("ups.conf", f"maxretry = 3\n{sections}")
+        self._write("upsd.conf", f"LISTEN 127.0.0.1 {self._port}\nMAXAGE 2\n")
+        self._write("upsd.users", "")
+        for name, variables in self._upses.items():
+            self._write(f"{name}.dev", _lines(variables))
+        for name in self._upses:
+            self._drivers[name] = self._start(str(DUMMY), "-a", name, "-F", "-u", "root")
+        self._until(lambda: all((state / f"dummy-ups-{name}").exists() for name in self._upses))
+        self._start(str(UPSD), "-F", "-u", "root")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in reversed(self._processes):
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+
+    def set(self, ups: str, **variables: str) -> None:
+        """Change variables; `_` stands for the dots in their names."""
+        self._upses[ups] |= {name.replace("_", "."): value for name, value in variables.items()}
+        self._write(f"{ups}.dev", _lines(self._upses[ups]))
+
+    def freeze(self, ups: str) -> None:
+        """Stop a driver where it is: upsd soon calls its data stale."""
+        self._drivers[ups].send_signal(signal.SIGSTOP)
+
+    def thaw(self, ups: str) -> None:
+        """Let a driver go on."""
+        self._drivers[ups].send_signal(signal.SIGCONT)
+
+    def _write(self, name: str, text: str) -> None:
+        draft = self._directory / f".{name}"
+        draft.write_text(text, encoding="ascii")
+        draft.chmod(0o640)
+        draft.replace(self._directory / name)
+
+    def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "NUT_CONFPATH": str(self._directory), "NUT_STATEPATH": str(self._directory / "state")}
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._processes.append(process)
+        return process
+
+    @staticmethod
+    def _until(holds: object, within_s: float = 10.0) -> None:
+        assert callable(holds)
+        for _round in range(int(within_s / 0.05)):
+            if holds():
+                return
+            time.sleep(0.05)
+        raise TimeoutError("the dummy drivers did not start")
+
+
+def _lines(variables: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {value}\n" for name, value in variables.items())

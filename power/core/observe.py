@@ -1,0 +1,236 @@
+"""What the devices of a plant say, as the plant's parts: readings with their ages, states as words, what is not there.
+
+Whatever is stale, missing or contradicts itself stays unknown. A UPS that is off or on bypass does not back the load:
+it is lost for the figures, whatever charge it tells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from lifeline.devices import Decoded
+from lifeline.model.power import PowerPlant
+
+from .network import Network
+from .situation import Known, Origin, Situation
+
+STALE_POLLS = 3
+"""What is older than so many polls is stale."""
+_BYPASSED = frozenset({"bypass", "emergency-bypass", "off", "sleeping"})
+_FAILED_ENGINE = frozenset({"failed", "locked"})
+_NOT_AUTOMATIC = frozenset({"off", "stop", "blocked", "manual"})
+_RUNNING = frozenset({"running", "loaded", "warming", "cooling"})
+_MOST_RUNTIME_S = 7 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a part's device said last."""
+
+    decoded: Decoded
+    at_s: float
+    """Monotonic time of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartView:
+    """A part of the plant as its device shows it; None is unknown."""
+
+    part: str
+    section: str
+    state: str | None
+    """ups: online, on-battery, bypass ...; generators: stopped, running ...; switches: a, b ...; feeds: ok, failed."""
+    age_s: float | None
+    """None: never heard."""
+    fresh: bool
+    values: Mapping[str, float]
+    """Good values by the vocabulary's names."""
+    states: Mapping[str, str]
+    """Every state that the device tells."""
+    doubts: tuple[str, ...] = ()
+    """What could not be used, and why."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the view for the live state."""
+        return {
+            "part": self.part, "section": self.section, "state": self.state,
+            "age_s": None if self.age_s is None else round(self.age_s, 1), "fresh": self.fresh,
+            "values": dict(self.values), "states": dict(self.states), "doubts": list(self.doubts),
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A plant as its devices show it."""
+
+    views: Mapping[str, PartView]
+    situation: Situation
+    runs_on: str
+    """`utility`, `generator`, `battery` or `unknown`."""
+
+
+_STATE_OF = {
+    "ups": ("ups.source",),
+    "dc_plants": ("dc.mode",),
+    "generators": ("genset.state",),
+    "switches": ("ats.source",),
+    "feeds": ("mains.status", "ats.source_status", "input.status"),
+    "tanks": ("fuel.pump",),
+}
+
+
+def observe(
+    network: Network,
+    answers: Mapping[str, Answer],
+    now_s: float,
+    today: date,
+    health: Mapping[str, Known] | None = None,
+) -> Observed:
+    """Return a plant as its devices show it now.
+
+    Args:
+        network: the plant, nothing lost.
+        answers: per part, its device's last answer.
+        now_s: monotonic time.
+        today: the day.
+        health: per battery part, what discharges and tests have taught.
+    """
+    plant = network.plant
+    views = {name: _view(plant, section, name, answers.get(name), now_s) for section, name in _parts(plant)}
+    situation = Situation(today, health=health or {})
+    for name in network.units:
+        situation = _with_unit(situation, network, views[name])
+    for name, tank in network.tanks.items():
+        told = _fuel(views, plant, name, tank.capacity_l)
+        if told is not None:
+            situation = replace(situation, fuel_l={**situation.fuel_l, name: told})
+    lost = frozenset(name for name, view in views.items() if _is_lost(view))
+    return Observed(views, replace(situation, lost=lost), _runs_on(views))
+
+
+def _parts(plant: PowerPlant) -> Iterator[tuple[str, str]]:
+    for section in ("feeds", "switches", "tanks", "generators", "ups", "dc_plants"):
+        for name in getattr(plant, section):
+            yield section, name
+
+
+def _view(plant: PowerPlant, section: str, name: str, answer: Answer | None, now_s: float) -> PartView:
+    monitor = getattr(plant, section)[name].monitor
+    if answer is None or monitor is None:
+        return PartView(name, section, None, None, fresh=False, values={}, states={})
+    age_s = now_s - answer.at_s
+    if age_s > STALE_POLLS * monitor.poll_s:
+        return PartView(name, section, None, age_s, fresh=False, values={}, states={})
+    decoded = answer.decoded
+    values = {}
+    for it in decoded.measurements:
+        if it.metric not in values and (value := decoded.value(it.metric)) is not None:
+            values[it.metric] = value
+    states = {it.key: word for it in decoded.states if (word := decoded.state(it.name, it.instance)) is not None}
+    state = next((word for key in _STATE_OF[section] if (word := decoded.state(key)) is not None), None)
+    if section == "dc_plants" and state is None:
+        state = {"discharging": "discharge"}.get(decoded.state("battery.status") or "", decoded.state("battery.status"))
+    if section == "feeds" and state is None and (volts := values.get("mains.voltage")) is not None:
+        state = "ok" if volts > 0.8 * 230 else "failed"
+    doubts = (*decoded.problems, *_contradictions(values, state))
+    return PartView(
+        name, section, state, age_s, fresh=True, values=_trusted(values, state), states=states, doubts=doubts
+    )
+
+
+def _contradictions(values: Mapping[str, float], state: str | None) -> Iterator[str]:
+    """Yield what a device says against itself."""
+    runtime_s, charge, load = (values.get(key) for key in ("battery.runtime_s", "battery.charge", "ups.load"))
+    if state == "online" and runtime_s == 0:
+        yield "online with no runtime left: the runtime is not believed"
+    if state == "online" and charge == 0:
+        yield "online with an empty battery: the charge is not believed"
+    if load is not None and load < 1 and runtime_s is not None and runtime_s > _MOST_RUNTIME_S / 2:
+        yield "a runtime of days without load: the runtime is not believed"
+
+
+def _trusted(values: dict[str, float], state: str | None) -> dict[str, float]:
+    """Return the values without those that the device itself contradicts."""
+    trusted = dict(values)
+    if state == "online" and trusted.get("battery.runtime_s") == 0:
+        del trusted["battery.runtime_s"]
+    if state == "online" and trusted.get("battery.charge") == 0:
+        del trusted["battery.charge"]
+    return trusted
+
+
+def _with_unit(situation: Situation, network: Network, view: PartView) -> Situation:
+    """Add what a UPS or DC plant tells: load, charge, temperature, runtime."""
+    name, age_s = view.part, view.age_s or 0.0
+    unit = network.units[name]
+
+    def known(value: float | None) -> Known:
+        return Known(value, age_s, Origin.MEASURED)
+
+    kw = _kw(view.values, unit.rated_kw)
+    charge = view.values.get("battery.charge")
+    if charge is None and view.states.get("battery.status") in {"floating", "charged"}:
+        charge = 100.0
+    runtime_s = view.values.get("battery.runtime_s")
+    celsius = view.values.get("battery.temperature")
+    load_kw, charges = {**situation.load_kw, name: known(kw)}, dict(situation.charge)
+    charges[name] = known(None if charge is None else min(1.0, charge / 100))
+    temps, runtimes = dict(situation.temp_c), dict(situation.runtime_h)
+    if celsius is not None:
+        temps[name] = known(celsius)
+    if runtime_s is not None and view.state in {"on-battery", "online"}:
+        runtimes[name] = known(runtime_s / 3600)
+    return replace(situation, load_kw=load_kw, charge=charges, temp_c=temps, runtime_h=runtimes)
+
+
+def _kw(values: Mapping[str, float], rated_kw: float) -> float | None:
+    """Return what a unit delivers: measured, from current and voltage, or from its load in per cent."""
+    for key in ("output.realpower", "dc.load_power"):
+        if key in values:
+            return values[key] / 1000
+    if "dc.voltage" in values and "dc.load_current" in values:
+        return values["dc.voltage"] * values["dc.load_current"] / 1000
+    return values["ups.load"] / 100 * rated_kw if "ups.load" in values else None
+
+
+def _fuel(views: Mapping[str, PartView], plant: PowerPlant, tank: str, capacity_l: float) -> Known | None:
+    """Return a tank's level as its own gauge tells it, or the controller of a generator that burns from it."""
+    burners = [name for name, it in plant.generators.items() if (it.tank or name) == tank]
+    for name in (*((tank,) if tank in plant.tanks else ()), *burners):
+        view = views[name]
+        if "fuel.volume" in view.values:
+            return Known(view.values["fuel.volume"], view.age_s or 0.0)
+        if "fuel.level" in view.values:
+            return Known(min(100.0, view.values["fuel.level"]) / 100 * capacity_l, view.age_s or 0.0)
+    return None
+
+
+def _is_lost(view: PartView) -> bool:
+    """Tell whether a part is known not to help: on bypass or off, failed, or not to start by itself."""
+    if view.section == "ups":
+        return view.state in _BYPASSED
+    if view.section == "generators":
+        if view.states.get("genset.alarm") == "shutdown" or view.states.get("genset.start") == "failed":
+            return True
+        idle = view.state not in _RUNNING
+        return view.state in _FAILED_ENGINE or (idle and view.states.get("genset.mode") in _NOT_AUTOMATIC)
+    return view.section == "switches" and view.states.get("ats.switch") == "failed"
+
+
+def _runs_on(views: Mapping[str, PartView]) -> str:
+    """Return what the site runs on; what bridges is told before what feeds."""
+    states = {view.section: set[str]() for view in views.values()}
+    for view in views.values():
+        if view.state is not None:
+            states[view.section].add(view.state)
+    if "on-battery" in states.get("ups", ()) or "discharge" in states.get("dc_plants", ()):
+        return "battery"
+    if states.get("generators", set()) & {"loaded"} or (
+        states.get("generators", set()) & {"running"} and "failed" in states.get("feeds", ())
+    ):
+        return "generator"
+    fed = states.get("ups", set()) | states.get("dc_plants", set()) | states.get("feeds", set())
+    return "utility" if fed & {"online", "eco", "boost", "trim", "float", "equalise", "ok", "bypass"} else "unknown"

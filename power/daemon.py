@@ -1,0 +1,167 @@
+"""The power daemon of a site: asks its devices, reckons how long it lasts, judges, shows and tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from lifeline.clock import monotonic_s, wall_ns
+from lifeline.config import SecretError
+from lifeline.model.inventory import Inventory
+from lifeline.model.power import PowerPlant
+from lifeline.runtime.daemon import Daemon, Settings, run
+from lifeline.runtime.files import write_json
+from lifeline.runtime.metrics import HealthState
+from lifeline.runtime.options import OptionError, load
+
+from .core.autonomy import Assessment, assess
+from .core.body import SCHEMA, assessment_to_json, situation_to_json, timeline_to_json
+from .core.judge import Judge
+from .core.learn import Discharge, learn
+from .core.network import Network
+from .core.observe import Observed, observe
+from .core.situation import Known, Origin
+from .core.whatif import Change, what_if
+from .io.poll import Poller, client_of, monitors
+
+log = structlog.get_logger(__name__)
+
+DEVICES = "devices"
+LOOK_S = 1.0
+"""At least so often a look is taken, for ages grow; at once when a device has answered."""
+SETTLE_S = 0.2
+"""Answers that come together are looked at together."""
+_STAGGER_S = 0.05
+
+
+def run_power(settings: Settings) -> int:
+    """Be the power daemon until told to stop; return the exit code.
+
+    Raises:
+        ConfigError, OptionError: the inventory or an option is wrong.
+    """
+    inventory = load(settings)
+    plant = inventory.sites[settings.site].power
+    if plant is None:
+        raise OptionError(f"{settings.site} has no power plant in {settings.inventory}")
+    return run("power", settings, partial(work, inventory=inventory, plant=plant), components=[DEVICES])
+
+
+async def work(daemon: Daemon, inventory: Inventory, plant: PowerPlant) -> None:
+    """Watch until cancelled."""
+    site = daemon.settings.site
+    watched = dict(monitors(inventory, site))
+    daemon.watch([f"power:{site}", *(f"power:{site}/{part}" for part in _parts(plant))])
+    heard = asyncio.Event()
+    poller = Poller(heard.set)
+    keeper = _Keeper(daemon, plant, daemon.settings.data / "power-learned.json")
+    async with asyncio.TaskGroup() as tasks:
+        for n, (part, monitor) in enumerate(watched.items()):
+            try:
+                client = client_of(inventory, site, monitor)
+            except (SecretError, KeyError) as error:
+                poller.errors[part] = str(error)
+                log.error("device cannot be asked", part=part, error=str(error))  # noqa: TRY400 - the text says it all
+                continue
+            tasks.create_task(poller.follow(part, monitor, client, n * _STAGGER_S))
+        while True:
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await heard.wait()
+                    await asyncio.sleep(SETTLE_S)
+            except TimeoutError:
+                pass
+            heard.clear()
+            keeper.look(poller)
+
+
+def _parts(plant: PowerPlant) -> list[str]:
+    sections = (plant.feeds, plant.switches, plant.tanks, plant.generators, plant.ups, plant.dc_plants)
+    return [name for section in sections for name in section]
+
+
+class _Keeper:
+    """A site's plant between looks: its network, its judge, what it has learnt."""
+
+    def __init__(self, daemon: Daemon, plant: PowerPlant, learned: Path) -> None:
+        self._daemon, self._site = daemon, daemon.settings.site
+        self._network = Network(plant)
+        self._judge = Judge(self._site)
+        self._file = learned
+        self._health: dict[str, tuple[float, int]] = _read(learned)
+        """Per battery part: the share of its new capacity, and when that was learnt, wall ns."""
+        self._discharges: dict[str, Discharge] = {}
+        self._started_s = monotonic_s()
+
+    def look(self, poller: Poller) -> None:
+        """Take a look: observe, reckon, judge, show."""
+        now_s, now_ns = monotonic_s(), wall_ns()
+        health = {part: Known(share, (now_ns - at_ns) / 1e9, Origin.LEARNED)
+                  for part, (share, at_ns) in self._health.items()}  # fmt: skip
+        today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
+        observed = observe(self._network, poller.answers, now_s, today, health)
+        assessment = assess(self._network, observed.situation)
+        if poller.answers or now_s - self._started_s > 2 * LOOK_S:  # a moment for devices to answer for the first time
+            self._daemon.judge(self._judge.judge(observed, assessment, now_s))
+        self._learn(observed, now_s, now_ns)
+        self._daemon.show(f"power:{self._site}", self._body(observed, assessment, poller))
+        self._daemon.readings(
+            reading
+            for part, answer in poller.answers.items()
+            if now_s - answer.at_s < LOOK_S
+            for reading in answer.decoded.readings(f"power:{self._site}/{part}", now_ns)
+        )
+        silent = sorted(part for part, error in poller.errors.items() if error)
+        if silent:
+            self._daemon.health.set(DEVICES, HealthState.DEGRADED, f"no answer: {', '.join(silent)}")
+        else:
+            self._daemon.health.set(DEVICES, HealthState.OK)
+
+    def _body(self, observed: Observed, assessment: Assessment, poller: Poller) -> dict[str, Any]:
+        """Return the live state, `lifeline.power-state/1`."""
+        outage = what_if(self._site, self._network, observed.situation, Change(lose=("feed:all",)))
+        parts = [{**view.to_json(), "error": poller.errors.get(name) or None} for name, view in observed.views.items()]
+        return {
+            "schema": SCHEMA,
+            "site": self._site,
+            "runs_on": observed.runs_on,
+            **assessment_to_json(assessment),
+            "situation": situation_to_json(observed.situation),
+            "parts": parts,
+            "outage": None if outage.timeline is None else timeline_to_json(outage.timeline),
+        }
+
+    def _learn(self, observed: Observed, now_s: float, now_ns: int) -> None:
+        """Note discharges, and learn from those that are over."""
+        for name, unit in self._network.units.items():
+            view = observed.views[name]
+            charge, kw = (known.get(name) for known in (observed.situation.charge, observed.situation.load_kw))
+            if view.state in {"on-battery", "discharge"}:
+                if charge and kw and charge.value is not None and kw.value is not None:
+                    self._discharges.setdefault(name, Discharge()).add(now_s, kw.value, charge.value)
+            elif view.state is not None and name in self._discharges:
+                temp = observed.situation.temp_c.get(name)
+                before = {part: share for part, (share, _at_ns) in self._health.items()}
+                taught = learn(unit, self._discharges.pop(name), before, temp.value if temp else None)
+                if taught:
+                    self._health |= {part: (share, now_ns) for part, share in taught.items()}
+                    log.info("a discharge taught", unit=name, shares=taught)
+                    write_json(self._file, {part: list(it) for part, it in self._health.items()})
+
+
+def _read(file: Path) -> dict[str, tuple[float, int]]:
+    """Return what earlier lives have learnt; what cannot be read is learnt anew."""
+    try:
+        told = json.loads(file.read_text(encoding="utf-8"))
+        return {str(part): (float(share), int(at_ns)) for part, (share, at_ns) in told.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        log.warning("what discharges have taught cannot be read", file=str(file), error=str(error))
+        return {}

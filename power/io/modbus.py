@@ -1,0 +1,68 @@
+"""Asks a generator's controller over Modbus TCP for the registers that its profile knows."""
+
+from __future__ import annotations
+
+from pymodbus.client import AsyncModbusTcpClient
+from pymodbus.exceptions import ModbusException
+
+from lifeline.devices import Decoded, Family, decode
+
+PORT = 502
+
+
+class ModbusError(Exception):
+    """A controller's refusal, or an answer that is none."""
+
+
+class ModbusClient:
+    """One controller; the connection is kept while it works."""
+
+    def __init__(self, host: str, family: Family, unit: int = 1, port: int = PORT, timeout_s: float = 2.0) -> None:
+        self._client = AsyncModbusTcpClient(host, port=port, timeout=timeout_s, retries=1, reconnect_delay=0)
+        self._family, self._unit, self._where = family, unit, f"{host}:{port}"
+
+    async def ask(self) -> Decoded:
+        """Return what the controller says. Registers it does not have are missing, the others still count.
+
+        Raises:
+            ModbusError: it refuses everything, or answers nonsense.
+            OSError: it cannot be reached.
+        """
+        if not self._client.connected and not await self._client.connect():
+            raise ConnectionRefusedError(f"{self._where} cannot be reached")
+        words: dict[int, int] = {}
+        refused = []
+        for first, count in self._family.registers():
+            try:
+                answer = await self._client.read_holding_registers(first, count=count, device_id=self._unit)
+            except ModbusException as error:
+                self.close()
+                raise ModbusError(f"{self._where}: {error}") from None
+            if answer.isError():
+                refused.append(f"0x{first:04X}")
+            elif len(answer.registers) == count:
+                words |= dict(enumerate(answer.registers, first))
+        if not words:
+            raise ModbusError(f"{self._where} refuses registers {', '.join(refused)}")
+        return decode(self._family, words)
+
+    async def write(self, first: int, values: list[int]) -> None:
+        """Write registers in one request.
+
+        Raises:
+            ModbusError: the controller refuses.
+            OSError: it cannot be reached.
+        """
+        if not self._client.connected and not await self._client.connect():
+            raise ConnectionRefusedError(f"{self._where} cannot be reached")
+        try:
+            answer = await self._client.write_registers(first, values, device_id=self._unit)
+        except ModbusException as error:
+            self.close()
+            raise ModbusError(f"{self._where}: {error}") from None
+        if answer.isError():
+            raise ModbusError(f"{self._where} refuses to write register 0x{first:04X}")
+
+    def close(self) -> None:
+        """Forget the connection."""
+        self._client.close()
