@@ -9,7 +9,7 @@ from typing import Any
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
 
 from .conditions import Judgement, Key
-from .shaping import OTHERS, HtbClass, LinkTraffic, Tree
+from .shaping import LEAST_BPS, OTHERS, HtbClass, LinkTraffic, Tree
 
 NOT_DIVIDED = "not-divided"
 CAPACITY_REDUCED = "capacity-reduced"
@@ -55,7 +55,7 @@ def _class_body(leaf: HtbClass, before: Sample | None, now: Sample) -> dict[str,
         kbps = round((counters.sent_bytes - earlier.sent_bytes) * 8 / 1000 / (now.at - before.at), 1)
     return {
         "class": leaf.traffic_class,
-        "guaranteed_kbps": leaf.rate_bps // 1000,
+        "guaranteed_kbps": leaf.rate_bps // 1000 if leaf.rate_bps > LEAST_BPS else 0,
         "ceiling_kbps": leaf.ceiling_bps // 1000,
         "kbps": kbps,
         "sent_bytes": counters.sent_bytes,
