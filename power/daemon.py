@@ -7,7 +7,6 @@ import json
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -20,14 +19,13 @@ from lifeline.runtime.files import write_json
 from lifeline.runtime.metrics import HealthState
 from lifeline.runtime.options import OptionError, load
 
-from .core.autonomy import Assessment, assess
-from .core.body import SCHEMA, assessment_to_json, situation_to_json, timeline_to_json
+from .core.autonomy import assess
+from .core.body import live_state
 from .core.judge import Judge
 from .core.learn import Discharge, learn
 from .core.network import Network
 from .core.observe import Observed, observe
 from .core.situation import Known, Origin
-from .core.whatif import Change, what_if
 from .io.poll import Poller, client_of, monitors
 
 log = structlog.get_logger(__name__)
@@ -110,7 +108,9 @@ class _Keeper:
         if poller.answers or now_s - self._started_s > 2 * LOOK_S:  # a moment for devices to answer for the first time
             self._daemon.judge(self._judge.judge(observed, assessment, now_s))
         self._learn(observed, now_s, now_ns)
-        self._daemon.show(f"power:{self._site}", self._body(observed, assessment, poller))
+        self._daemon.show(
+            f"power:{self._site}", live_state(self._site, self._network, observed, assessment, poller.errors)
+        )
         self._daemon.readings(
             reading
             for part, answer in poller.answers.items()
@@ -122,20 +122,6 @@ class _Keeper:
             self._daemon.health.set(DEVICES, HealthState.DEGRADED, f"no answer: {', '.join(silent)}")
         else:
             self._daemon.health.set(DEVICES, HealthState.OK)
-
-    def _body(self, observed: Observed, assessment: Assessment, poller: Poller) -> dict[str, Any]:
-        """Return the live state, `lifeline.power-state/1`."""
-        outage = what_if(self._site, self._network, observed.situation, Change(lose=("feed:all",)))
-        parts = [{**view.to_json(), "error": poller.errors.get(name) or None} for name, view in observed.views.items()]
-        return {
-            "schema": SCHEMA,
-            "site": self._site,
-            "runs_on": observed.runs_on,
-            **assessment_to_json(assessment),
-            "situation": situation_to_json(observed.situation),
-            "parts": parts,
-            "outage": None if outage.timeline is None else timeline_to_json(outage.timeline),
-        }
 
     def _learn(self, observed: Observed, now_s: float, now_ns: int) -> None:
         """Note discharges, and learn from those that are over."""

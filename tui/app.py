@@ -41,6 +41,7 @@ from .screens.help import HelpScreen
 from .screens.links import LinksScreen
 from .screens.log import LogScreen
 from .screens.overview import OverviewScreen
+from .screens.power import PowerScreen
 from .status_bar import Tab
 
 THEME = Theme(
@@ -58,7 +59,12 @@ THEME = Theme(
 )
 
 
-TABS = (("1", "overview", _("Overview")), ("2", "links", _("Links")), ("8", "log", _("Log")))
+TABS = (
+    ("1", "overview", _("Overview")),
+    ("2", "links", _("Links")),
+    ("3", "power", _("Power")),
+    ("8", "log", _("Log")),
+)
 """Key, name and title of each screen."""
 OTHER_LANGUAGE = "English" if language() == "zh_CN" else "中文"
 """A language is named in itself, so that one finds the way back."""
@@ -101,6 +107,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
     MODES: ClassVar[dict[str, type[LiveScreen]]] = {  # type: ignore[assignment] # a type is the callable that Textual wants
         "overview": OverviewScreen,
         "links": LinksScreen,
+        "power": PowerScreen,
         "log": LogScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from .autonomy import Assessment, Figure, Kind, Redundancy
+from .autonomy import Assessment, Figure
 from .explain import inputs, sentence
+from .network import Network
+from .observe import Observed
 from .reliability import reach_probability
 from .shedding import shed_order
-from .situation import Known, LoadCase, Origin, Situation
+from .situation import Known, Origin, Situation
 from .timeline import Timeline
+from .whatif import Change, Outcome, what_if
 
 SCHEMA = "lifeline.power-state/1"
 _KNOWN = ("load_kw", "charge", "temp_c", "health", "fuel_l", "runtime_h")
@@ -101,7 +104,34 @@ def timeline_to_json(timeline: Timeline) -> dict[str, Json]:
     }
 
 
-def figure_of(body: Mapping[str, Json], kind: Kind, redundancy: Redundancy, case: LoadCase) -> Mapping[str, Json]:
-    """Return a figure of a live state's body."""
-    wanted = (kind.value, redundancy.value, case.value)
-    return next(it for it in body["figures"] if (it["kind"], it["redundancy"], it["load"]) == wanted)
+def live_state(
+    site: str, network: Network, observed: Observed, assessment: Assessment, errors: Mapping[str, str]
+) -> dict[str, Json]:
+    """Return a site's live state, `lifeline.power-state/1`.
+
+    Args:
+        site: its id.
+        network: the plant, nothing lost.
+        observed: as its devices show it.
+        assessment: its figures.
+        errors: per part, why its device does not answer.
+    """
+
+    def without(*lost: str) -> Outcome:
+        return what_if(site, network, observed.situation, Change(lose=("feed:all", *lost)))
+
+    outage = without()
+    also = [(name, without(name).dark_h) for name in network.single_failures]
+    return {
+        "schema": SCHEMA,
+        "site": site,
+        "runs_on": observed.runs_on,
+        **assessment_to_json(assessment),
+        "situation": situation_to_json(observed.situation),
+        "parts": [{**view.to_json(), "error": errors.get(name) or None} for name, view in observed.views.items()],
+        "outage": None if outage.timeline is None else timeline_to_json(outage.timeline),
+        "whatif": [
+            {"lose": name, "low_h": it and it.low, "h": it and it.mid, "high_h": it and it.high} for name, it in also
+        ],
+        "graph": network.graph,
+    }

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import mul
+from typing import Any
 
 from lifeline.model.power import MAIN, BatteryString, PowerPlant, Technology
 
@@ -295,6 +296,22 @@ class Network:
         pumps = [f"pump:{name}" for name, tank in self.tanks.items() if tank.refill_from]
         switches = [name for name in self.plant.switches if name in self.switches]
         return (*self.generators, *shared, *pumps, *switches, *self._module_failures)
+
+    @cached_property
+    def single_failures(self) -> tuple[str, ...]:
+        """Every single failure that may shorten what the site lasts."""
+        return tuple(dict.fromkeys((*self.fuel_failures, *self.battery_failures)))
+
+    @cached_property
+    def graph(self) -> dict[str, Any]:
+        """What is fed from what, for whoever draws the plant."""
+        fed_from = {name: list(switch.inputs) for name, switch in self.switches.items()}
+        fed_from |= {name: [unit.source] for name, unit in self.units.items()}
+        loads = [
+            {"name": load.name, "kw": load.kw, "priority": load.priority, "inputs": list(load.inputs)}
+            for load in self.loads
+        ]
+        return {"fed_from": fed_from, "loads": loads}
 
     @cached_property
     def without_module(self) -> dict[str, tuple[float, tuple[int, ...]]]:
