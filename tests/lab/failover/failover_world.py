@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,6 +32,24 @@ def run(*argv: str, check: bool = True) -> str:
     if check and done.returncode:
         raise RuntimeError(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
+
+
+def lacking() -> str:
+    """Return what these tests lack on this machine, or an empty string."""
+    if os.geteuid() != 0:
+        return "needs root: network namespaces"
+    if missing := [tool for tool in ("ip", "nft", "sysctl") if shutil.which(tool) is None]:
+        return f"needs {', '.join(missing)}"
+    name = f"ffcheck{os.getpid()}"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True, check=False).returncode:
+        return "needs to make network namespaces"
+    try:
+        rule = "add table netdev t; add chain netdev t c { type filter hook ingress device lo priority 0; }"
+        probe = ["ip", "netns", "exec", name, "nft", rule]
+        lacking = subprocess.run(probe, capture_output=True, check=False).returncode
+    finally:
+        subprocess.run(["ip", "netns", "delete", name], check=False)
+    return "needs nftables with netdev ingress hooks in the kernel" if lacking else ""
 
 
 class World:
@@ -77,10 +96,10 @@ class World:
 
     # ------------------------------------------------------------ faults
 
-    def cut(self, link: str, *, towards: str | None = None) -> None:
+    def cut(self, *links: str, towards: str | None = None) -> None:
         """Drop frames in the middle, silently: both ways, or only those towards one site."""
         lines = ["add table netdev cut"]
-        for site, (_interface, port) in self.links[link].items():
+        for site, (_interface, port) in (end for link in links for end in self.links[link].items()):
             if towards is None or site != towards:
                 lines.append(
                     f"add chain netdev cut {port} {{ type filter hook ingress device {port} priority 0; policy drop; }}"
