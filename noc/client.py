@@ -171,6 +171,25 @@ class HubClient:
         """Return what daemons show live of a subject, or of all that begin with it when it ends in `:` or `/`."""
         return list((await self._get("/live", subject=subject))["live"])
 
+    async def readings(self, subject: str = "") -> list[dict[str, Any]]:
+        """Return the latest readings of a subject, or of all that begin with it when it ends in `:` or `/`."""
+        return list((await self._get("/readings", subject=subject))["readings"])
+
+    async def history(
+        self, subject: str, metric: str, from_s: int | None = None, to_s: int | None = None, step_s: int | None = None
+    ) -> dict[str, Any]:
+        """Return a metric's history: `unit`, `step_s` and `points` of time, mean, least, greatest and count.
+
+        Args:
+            subject: such as `power:sbs-a`.
+            metric: such as `battery_charge`.
+            from_s: wall time, seconds; two hours ago if None.
+            to_s: wall time, seconds; now if None.
+            step_s: width of a point, seconds; what suits the span if None.
+        """
+        query: dict[str, Any] = {"subject": subject, "metric": metric, "from": from_s, "to": to_s, "step": step_s}
+        return await self._get("/history", **query)
+
     async def alarms(self, *, active: bool | None = None) -> list[dict[str, Any]]:
         """Return alarms, worst first: the active ones, the cleared ones, or (None) all."""
         return list((await self._get("/alarms", active=active))["alarms"])

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import os
 import shutil
+import sqlite3
 import uuid
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from functools import partial
@@ -35,6 +36,7 @@ from lifeline.model.records import (
     Json,
     PerceivedSeverity,
     ProbableCause,
+    Reading,
     StoredEvent,
 )
 from lifeline.runtime.conditions import database_corrupt
@@ -45,6 +47,7 @@ from . import settling, telling
 from .agents import Agents
 from .broadcast import Broadcast
 from .committer import Committer, Outcome
+from .history.recorder import Recorder
 from .metrics import Gauge, HubMetrics
 from .projection import Projection
 from .record import Record
@@ -75,6 +78,7 @@ class Hub:
         broadcast: who follows it.
         metrics: its figures.
         agents: the daemons that are connected.
+        history: of readings; None where its file cannot be opened.
     """
 
     def __init__(self, inventory: Inventory, data: Path, name: str) -> None:
@@ -91,6 +95,7 @@ class Hub:
         self.broadcast = Broadcast()
         self.metrics = HubMetrics(self._gauges)
         self.agents = Agents()
+        self.history: Recorder | None = None
         self.projection = Projection(inventory, self.node)
         self._path = data / JOURNAL_FILE
         self._began_s = monotonic_s()
@@ -131,6 +136,7 @@ class Hub:
         self._work(self._ticking())
         self._work(self._publishing())
         self._work(self._inferring())
+        await self._open_history()
         self._alarms_news.set()
         log.info("hub is ready", node=self.node, cursor=record.cursor, took_s=round(monotonic_s() - self._began_s, 3))
 
@@ -152,6 +158,15 @@ class Hub:
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
+
+    async def _open_history(self) -> None:
+        """Begin to keep readings; alarms do without, where that cannot be."""
+        try:
+            self.history = await asyncio.to_thread(Recorder, self._path.parent)
+        except (OSError, sqlite3.Error) as error:
+            log.error("history cannot be opened, readings are not kept", error=str(error))  # noqa: TRY400 - the text says it
+        else:
+            self._work(self.history.run())
 
     async def _rebuilt(self) -> Record:
         """Return the record: the last snapshot and the journal behind it."""
@@ -283,6 +298,11 @@ class Hub:
         self.metrics.states.inc()
         self.projection.set_state(node, subject, body, monotonic_s(), wall_ns())
         self._views_due.set()
+
+    def take_readings(self, readings: Sequence[Reading]) -> None:
+        """Take a daemon's readings; nothing waits for them."""
+        if self.history is not None:
+            self.history.take(readings)
 
     def state(self) -> StateView:
         """Return everything at once."""
@@ -426,6 +446,10 @@ class Hub:
         yield "lifeline_hub_journal_full", "Whether the journal takes no events", float(self._untold is not None)
         yield "lifeline_hub_malformed_events", "Events passed over", float(self.projection.record.malformed)
         yield "lifeline_hub_malformed_states", "Live states passed over", float(self.projection.malformed)
+        history = self.history
+        yield "lifeline_hub_readings", "Readings taken", float(history.taken if history else 0)
+        yield "lifeline_hub_readings_dropped", "Readings dropped", float(history.dropped if history else 0)
+        yield "lifeline_hub_series", "Series that have a history", float(len(history) if history else 0)
         yield "lifeline_hub_live_states", "Live states known", float(len(self.projection.live))
         yield "lifeline_hub_live_states_refused", "Live states refused", float(self.projection.live.refused)
 

@@ -14,7 +14,7 @@ from typing import Any, Self
 from lifeline.alarms import Alarm, StatusChange, Verdict
 from lifeline.alarms.alarm import Note, Report, Shelf
 from lifeline.alarms.lifecycle import State
-from lifeline.model.records import EventKind, EventType, Json, PerceivedSeverity, ProbableCause, StoredEvent
+from lifeline.model.records import EventKind, EventType, Json, PerceivedSeverity, ProbableCause, Quality, StoredEvent
 
 
 class Health(StrEnum):
@@ -223,6 +223,32 @@ class AlarmView:
             notes=list(alarm.notes),
             maintenance=window,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingView:
+    """The latest value of a metric of a subject."""
+
+    subject: str
+    metric: str
+    value: float | None
+    unit: str
+    observed_at_ns: int
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryView:
+    """A metric's history."""
+
+    schema: str
+    subject: str
+    metric: str
+    unit: str
+    step_s: int
+    """Width of a point, seconds; 0 where points are single samples."""
+    points: list[list[float | int | None]]
+    """Oldest first: beginning (wall nanoseconds), mean, least, greatest, and how many good values there were."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,6 +142,8 @@ class _Session:
                         return
                     if self._may_speak(subject):
                         self._hub.set_state(node, subject, body)
+                case wire.Readings(readings):
+                    self._hub.take_readings([it for it in readings if self._may_speak(it.subject)])
                 case wire.CommandResult() as result:
                     self._hub.agents.answered(node, result)
                 case wire.Hello():

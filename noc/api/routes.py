@@ -14,10 +14,11 @@ from .. import protection
 from ..agents import NoAnswerError
 from ..commands import ACTS, WINDOWS, ArgumentError, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
 from ..domains import NoSuchCommandError
+from ..history.recorder import Recorder
 from ..hub import Hub
 from ..metrics import CONTENT_TYPE
 from ..protection import NoSuchEndError, UnreachableError
-from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, SiteView, StateView
+from ..views import AlarmView, CommandView, EventView, GroupView, HistoryView, LinkView, SiteView, StateView
 from . import schemas
 from .auth import Operator, Viewer, require_near
 from .problems import documented, not_found
@@ -117,6 +118,48 @@ async def live(
 ) -> schemas.LivePage:
     """Return what daemons show live."""
     return schemas.LivePage("lifeline.live/1", list(hub.projection.live.find(subject)))
+
+
+@router.get("/readings", responses=documented(503))
+async def readings(
+    hub: TheHub,
+    _who: Viewer,
+    subject: Annotated[str, Query(description="As of `/live`.")] = "",
+) -> schemas.ReadingsPage:
+    """Return the latest readings since the hub began."""
+    return schemas.ReadingsPage("lifeline.readings/1", _history(hub).latest(subject))
+
+
+@router.get("/history", responses=documented(404, 503))
+async def history(
+    hub: TheHub,
+    _who: Viewer,
+    subject: str,
+    metric: str,
+    from_s: Annotated[
+        int | None, Query(alias="from", ge=0, description="Wall time, s; two hours ago if absent.")
+    ] = None,
+    to_s: Annotated[int | None, Query(alias="to", ge=0, le=2**40, description="Wall time, s; now if absent.")] = None,
+    step_s: Annotated[
+        int | None, Query(alias="step", ge=1, description="Width of a point, s; what suits if absent.")
+    ] = None,
+) -> HistoryView:
+    """Return a metric's history: single samples, or means with least and greatest values."""
+    recorder = _history(hub)
+    until_s = wall_ns() // 1_000_000_000 if to_s is None else to_s
+    since_s = until_s - 7200 if from_s is None else from_s
+    try:
+        return await recorder.read(subject, metric, min(since_s, until_s), until_s, step_s)
+    except KeyError:
+        if metrics := recorder.metrics(subject):
+            raise not_found(f"metric of {subject}", metric, metrics) from None
+        raise not_found("subject with readings", subject, recorder.subjects()) from None
+
+
+def _history(hub: Hub) -> Recorder:
+    if hub.history is None:
+        raise HTTPException(503, "the history cannot be opened; the hub's log says why")
+    return hub.history
 
 
 @router.get("/alarms", responses=documented())

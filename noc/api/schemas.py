@@ -12,7 +12,7 @@ from lifeline.alarms import Window
 from .. import protection
 from ..commands import ACTS, WINDOWS
 from ..domains import DOMAINS
-from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, LiveView, SiteView
+from ..views import AlarmView, CommandView, EventView, GroupView, LinkView, LiveView, ReadingView, SiteView
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,14 @@ class LivePage:
 
     schema: Literal["lifeline.live/1"]
     live: list[LiveView]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingsPage:
+    """Latest readings, in the order of subjects."""
+
+    schema: Literal["lifeline.readings/1"]
+    readings: list[ReadingView]
 
 
 @dataclass(frozen=True, slots=True)
