@@ -123,8 +123,8 @@ class Agent:
     def _group(self, body: Mapping[str, Any]) -> None:
         """Take a group's present state: show it, and let what must follow the selector follow."""
         self._show(f"group:{body['group']}", body)
-        for following in (self._travel, self._followers):
-            following.selected(body["group"], body["selector"])
+        self._travel.selected(body["group"], body[body["selector"]]["link"])
+        self._followers.selected(body["group"], body["selector"])
 
     async def command(self, command: wire.Command) -> wire.CommandResult:
         """Carry out a hub's command.

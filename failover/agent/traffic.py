@@ -72,16 +72,14 @@ class TrafficKeeper:
             self.judgement |= judge(self._plan.site, interface.links, self._trouble.get(name, ""))
         self._told = told
 
-    def left(self, group: str, selector: str) -> Reset:
-        """Reset the flows that stay behind when a group's traffic is sent by another path.
+    def left(self, group: str, link: str) -> Reset:
+        """Reset the flows that stay behind when a group's traffic is sent by another link.
 
         Args:
             group: the group.
-            selector: where the traffic goes now, `working` or `protection`; the other path was left.
+            link: by which the traffic goes now; it has left every other link of the group.
         """
-        pins = [pin for pin in self._plan.pins if pin.group == group]
-        left = pins[1:] if selector == "working" else pins[:1]  # protection may be a group with links of its own
-        each = [reset_stranded(pin) for pin in left]
+        each = [reset_stranded(pin) for pin in self._plan.pins if pin.group == group and pin.link != link]
         done = Reset(
             tuple(flow for one in each for flow in one.flows), next((one.refused for one in each if one.refused), "")
         )

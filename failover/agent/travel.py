@@ -47,18 +47,18 @@ class Travel:
         self._intake = intake
         self._show = show
         self._keeper: TrafficKeeper | None = None
-        self._selectors: dict[str, str] = {}
+        self._carrying: dict[str, str] = {}
         self._moved: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
         self._edges = EdgeLog(log)
 
-    def selected(self, group: str, selector: str) -> None:
-        """Take note of where a group's traffic goes now.
+    def selected(self, group: str, link: str) -> None:
+        """Take note of the link that a group's traffic goes by now; a group below may choose it.
 
         What is heard first in a life counts as a change: the switch may have come while nobody was here to reset.
         """
-        if self._selectors.get(group) != selector:
-            self._selectors[group] = selector
-            self._moved.put_nowait((group, selector))
+        if self._carrying.get(group) != link:
+            self._carrying[group] = link
+            self._moved.put_nowait((group, link))
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -92,24 +92,24 @@ class Travel:
         while (left_s := due_s - asyncio.get_running_loop().time()) > 0:
             try:
                 async with asyncio.timeout(left_s):
-                    group, selector = await self._moved.get()
+                    group, link = await self._moved.get()
             except TimeoutError:
                 return
             if self._keeper is None:
-                self._selectors.pop(group)  # told again by the next snapshot
+                self._carrying.pop(group)  # told again by the next snapshot
                 continue
             try:
-                self._record(group, selector, await asyncio.to_thread(self._keeper.left, group, selector))
+                self._record(group, link, await asyncio.to_thread(self._keeper.left, group, link))
             except Exception as error:  # noqa: BLE001 - pyroute2 lets through whatever the kernel's answers make it raise
                 log.warning("stranded flows cannot be looked for", group=group, error=str(error))
 
-    def _record(self, group: str, selector: str, reset: Reset) -> None:
+    def _record(self, group: str, link: str, reset: Reset) -> None:
         if not reset.flows and not reset.refused:
             return
         body = {
             "site": self._plan.site,
             "group": group,
-            "selector": selector,
+            "link": link,
             "count": len(reset.flows),
             "flows": list(reset.flows[:FLOWS_TOLD]),
             "refused": reset.refused,

@@ -118,7 +118,7 @@ class EventKind(StrEnum):
     DAEMON = "daemon"  # body: {"state": started | exited | crash-loop | adopted ..., ...}
     COMMAND = "command"  # body: {"command_id", "command", "phase": requested | received | done | refused, ...}
     ALARM = "alarm"  # body: an operator's act: {"act": acknowledge | unacknowledge | shelve | unshelve | note, ...}
-    TRAFFIC = "traffic"  # body: flows that a switch stranded were reset: {"site", "group", "selector", "flows", ...}
+    TRAFFIC = "traffic"  # body: flows that a switch stranded were reset: {"site", "group", "link", "flows", ...}
     ACTUATION = "actuation"  # body: a router follows a switch: {"phase": requested | done | failed, "device", ...}
     MAINTENANCE = "maintenance"  # body: a window on the subject: {"act": begin | end, "id", "from_ns", "until_ns", ...}
 

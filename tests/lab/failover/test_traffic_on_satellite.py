@@ -162,7 +162,7 @@ def test_voice_does_not_notice_and_nothing_stays_on_the_satellite(network: Netwo
     network.start_agent("a")
     until("what was stranded while the agent was dead is reset", lambda: bool(network.events("traffic")))
     (reset,) = network.events("traffic")
-    assert (reset["site"], reset["selector"], reset["flows"]) == ("a", "protection", [stranded.text])
+    assert (reset["site"], reset["link"], reset["flows"]) == ("a", "sat", [stranded.text])
     network.until_selector("protection")
 
     arrived = run_streams(network.world, "a", "b", *load())
@@ -196,8 +196,8 @@ def test_voice_does_not_notice_and_nothing_stays_on_the_satellite(network: Netwo
     network.world.heal()
     network.until_selector("working")
     until("the stranded flow is reset, and told", lambda: len(network.events("traffic")) == 2)
-    reset = max(network.events("traffic"), key=lambda it: it["selector"] == "working")
-    assert (reset["site"], reset["group"], reset["selector"]) == ("a", "pg", "working")
+    reset = max(network.events("traffic"), key=lambda it: it["link"] == "fibre")
+    assert (reset["site"], reset["group"], reset["link"]) == ("a", "pg", "fibre")
     assert reset["flows"] == [pinned.text]
     assert pinned.is_told_of_its_end()
     on_satellite = network.classes("a")
