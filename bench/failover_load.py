@@ -6,12 +6,14 @@ down are counted; at the same time a second pair of our own is cut, silently, as
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from lifeline.clock import monotonic_s
 
@@ -62,7 +64,7 @@ def measure(
         for engine in engines:
             engine.settle()
         flaps, switches = [engine.flaps() for engine in engines], ours.switches()
-        began_s = monotonic_s()
+        began_s, stolen_s, healthy = monotonic_s(), _stolen_s(), len(ours.downs())
         with busy():
             failover_cuts.run([lane], began_s + soak_s, say)
             while (left_s := began_s + soak_s - monotonic_s()) > 0:
@@ -70,10 +72,16 @@ def measure(
                 time.sleep(min(_LISTEN_S, left_s))
             flaps = [engine.flaps() - before for engine, before in zip(engines, flaps, strict=True)]
         seconds = monotonic_s() - began_s
+        stolen_s = _stolen_s() - stolen_s
         time.sleep(1.2)  # our next snapshot
         switches = ours.switches() - switches
     counted = ", ".join(f"{engine.title} {count}" for engine, count in zip(engines, flaps, strict=True))
     where = f"{seconds:.0f} s, {BUSY_LOOPS} busy loops, 10 ms x 3"
+    why = [
+        f"{node} after {report.at_ns / 1e9 - began_s:.1f} s: {report.body['diag']}"
+        for node, report in ours.downs()[healthy:]
+    ]
+    machine = f"the hypervisor kept {stolen_s:.2f} s; our wake-ups at most {ours.lateness_ms():.1f} ms late"
     least = min(zip(flaps[1:], peers, strict=True), key=lambda pair: pair[0], default=None)
     yield Figure(
         "false switches under load",
@@ -82,9 +90,14 @@ def measure(
         0,
         peer=f"{least[1].title}, sessions down" if least else None,
         peer_value=least[0] if least else None,
-        note=f"{where}; sessions that went down, both ends: {counted}",
+        note="; ".join([where, f"sessions that went down, both ends: {counted}", machine, *why[:6]]),
     )
     yield from _slower(idle, lane.done, where)
+
+
+def _stolen_s() -> float:
+    """Return the processor time that the hypervisor gave to others (proc(5), `steal`), in seconds."""
+    return int(Path("/proc/stat").read_text().split()[8]) / os.sysconf("SC_CLK_TCK")
 
 
 def _slower(idle: Sequence[Cut], loaded: Sequence[Cut], where: str) -> Iterator[Figure]:

@@ -19,6 +19,7 @@ from typing import Any
 
 from failover.io.fastpath_ipc import DATAGRAM_MAX
 from lab.drivers.linux import network_namespace, offloads_off
+from lab.probe_io import PRIORITY
 from lifeline.clock import monotonic_s
 
 from .peers.engine import Engine
@@ -145,7 +146,7 @@ class LifelinePair(Engine):
         super().__init__(span)
         self.interval_ms = interval_ms
         self._ears: dict[str, FastPathEar] = {}
-        self._flaps = 0
+        self._downs: list[tuple[str, Report]] = []
 
     @classmethod
     def version(cls) -> str | None:
@@ -170,7 +171,9 @@ class LifelinePair(Engine):
         config = self.folder / "relay.json"
         config.write_text(json.dumps({"socket": str(self.folder / "relay.sock"), "seed": 1, "links": [path]}))
         # It goes into the background by itself: the shell stays, and takes it along when it ends.
-        self.spawn_all("mid", f"{sys.executable} -m lab.relay {config} && exec sleep infinity", "relay.log")
+        # At the probes' priority: a satellite does not slow down because our processor is busy.
+        relay = f"chrt --fifo {PRIORITY} {sys.executable} -m lab.relay {config}"
+        self.spawn_all("mid", f"{relay} && exec sleep infinity", "relay.log")
 
     def _hang_up(self) -> None:
         for ear in self._ears.values():
@@ -179,13 +182,17 @@ class LifelinePair(Engine):
     def hear(self) -> dict[str, list[Report]]:
         """Return by end what the fast paths said since the last call."""
         heard = {node: ear.hear() for node, ear in self._ears.items()}
-        self._flaps += sum(is_down(report) for reports in heard.values() for report in reports)
+        self._downs += [(node, report) for node, reports in heard.items() for report in reports if is_down(report)]
         return heard
 
     def flaps(self) -> int:
         """Return how often the fibre's session went down so far, at both ends together."""
+        return len(self.downs())
+
+    def downs(self) -> list[tuple[str, Report]]:
+        """Return the end and its report for each time that the fibre's session went down so far."""
         self.hear()
-        return self._flaps
+        return self._downs
 
     def switches(self) -> int:
         """Return how often traffic was sent another way so far, at both ends together; a second old at most."""
@@ -202,10 +209,9 @@ class LifelinePair(Engine):
             self.hear()
             time.sleep(0.05)
 
-    def refused(self) -> str:
-        """Return what the machine did not grant, for the figures' notes; empty when it granted all."""
-        text = self.last_words()
-        return "SCHED_FIFO not granted" if "SCHED_FIFO" in text else ""
+    def lateness_ms(self) -> float:
+        """Return how late the later of both fast paths woke up at most, in its life."""
+        return max(float(ear.snapshot()["stats"]["lateness_worst_ms"]) for ear in self._ears.values())
 
 
 def is_down(report: Report) -> bool:

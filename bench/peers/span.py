@@ -27,6 +27,7 @@ SITE, CORE = "10.1.1.1", "10.0.1.1"
 FIBRE_SITE, FIBRE_CORE = "10.64.1.2", "10.64.1.1"
 BACKUP_SITE, BACKUP_CORE = "10.66.1.2", "10.66.1.1"
 FLOWS = ("site_to_hub", "hub_to_site")
+_FIBRE_INDEX = 100
 _number = count()
 
 
@@ -67,8 +68,11 @@ class Span:
         for name in self.netns.values():
             _run("ip", "netns", "add", name)
         site, core, mid = (self.netns[n] for n in ("site", "core", "mid"))
-        _run("ip", "-n", site, "link", "add", "fibre", "type", "veth", "peer", "name", "to-site", "netns", mid)
-        _run("ip", "-n", core, "link", "add", "fibre", "type", "veth", "peer", "name", "to-core", "netns", mid)
+        for node, port in ((site, "to-site"), (core, "to-core")):
+            # A number that the other end does not have: the kernel reports loss of light on a veth whose two numbers
+            # happen to be equal up to a second late, if anything else lost or found light meanwhile (linkwatch).
+            cable = ("fibre", "index", str(_FIBRE_INDEX), "type", "veth")
+            _run("ip", "-n", node, "link", "add", *cable, "peer", "name", port, "netns", mid)
         if self.split_backup:
             for node, port in ((site, "up-site"), (core, "up-core")):
                 _run("ip", "-n", node, "link", "add", "backup", "type", "veth", "peer", "name", port, "netns", mid)
