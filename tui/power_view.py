@@ -10,13 +10,35 @@ from typing import Any, Final
 
 from lifeline.i18n import N_, _
 
+from . import details
 from .cells import Age, Cell, Line, Row
-from .details import fact, heading, text
 from .model import NetworkModel
 from .sentences import site_name
 from .words import word
 
 Body = Mapping[str, Any]
+
+_GAP: Final = Cell("  ")
+
+
+def text(*cells: Cell) -> Line:
+    """Return a line of texts, two spaces apart."""
+    return details.text(*_apart(cells))
+
+
+def fact(label: str, *cells: Cell) -> Line:
+    """Return a line that begins with what it is about."""
+    return details.fact(label, *_apart(cells))
+
+
+def heading(title: str, *cells: Cell) -> Line:
+    """Return a heading, and what belongs beside it."""
+    return details.heading(title, *(it for cell in cells for it in (_GAP, cell)))
+
+
+def _apart(cells: Sequence[Cell]) -> list[Cell]:
+    return [it for cell in cells if cell.text for it in (_GAP, cell)][1:]
+
 
 RUNS_ON: Final = {
     "utility": N_("utility"), "generator": N_("generator"), "battery": N_("battery"), "unknown": N_("unknown"),
@@ -158,7 +180,7 @@ def _discharge(body: Body) -> Iterator[Line]:
     if outage is None:
         yield text(Cell(_("unknown"), "unknown"))
         return
-    for at_h, charge in outage["charge"][:12]:
+    for at_h, charge in outage["charge"]:
         bar = "#" * round(_BAR * charge)
         yield text(Cell(f"{hours(at_h):>7}"), Cell(f"{bar:<{_BAR}}", "muted"), Cell(f"{100 * charge:.0f} %"))
     dark = outage["dark_h"]

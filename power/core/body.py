@@ -14,7 +14,7 @@ from .reliability import reach_probability
 from .shedding import shed_order
 from .situation import Known, Origin, Situation
 from .timeline import Timeline
-from .whatif import Change, Outcome, what_if
+from .whatif import Change, Outcome, discharge_curve, what_if
 
 SCHEMA = "lifeline.power-state/1"
 _KNOWN = ("load_kw", "charge", "temp_c", "health", "fuel_l", "runtime_h")
@@ -129,7 +129,9 @@ def live_state(
         **assessment_to_json(assessment),
         "situation": situation_to_json(observed.situation),
         "parts": [{**view.to_json(), "error": errors.get(name) or None} for name, view in observed.views.items()],
-        "outage": None if outage.timeline is None else timeline_to_json(outage.timeline),
+        "outage": None
+        if outage.timeline is None
+        else {**timeline_to_json(outage.timeline), "charge": [list(point) for point in discharge_curve(outage)]},
         "whatif": [
             {"lose": name, "low_h": it and it.low, "h": it and it.mid, "high_h": it and it.high} for name, it in also
         ],

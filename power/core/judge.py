@@ -15,8 +15,10 @@ from lifeline.i18n import _
 from lifeline.model.judgement import Judgement, Key
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
 
-from .autonomy import Assessment, Figure, Kind, Redundancy, Verdict
+from .assume import assumed
+from .autonomy import Assessment, Figure, Kind, Redundancy, Verdict, assess
 from .explain import hours_text, sentence
+from .network import Network
 from .observe import Observed, PartView
 from .situation import LoadCase
 
@@ -66,7 +68,8 @@ class Judge:
     _held: dict[Key, _Held] = field(default_factory=dict)
     _autonomy: list[tuple[float, float]] = field(default_factory=list)
     _fuel: dict[str, list[tuple[float, float, bool]]] = field(default_factory=dict)
-    _overdue_d: Mapping[str, float | None] = field(default_factory=dict)
+    _redundant: bool | None = None
+    """Whether the plant reaches its target without its worst part when it is full, charged and whole."""
 
     def judge(
         self,
@@ -157,17 +160,19 @@ class Judge:
         )
         n_1 = assessment.figure(Kind.SYSTEM, Redundancy.N_1)
         lost = None if n_1.mid_h is None else n_1.verdict(target_h) is Verdict.MISSED and verdict is not Verdict.MISSED
-        yield Check(
-            "",
-            "redundancy-lost",
-            lost,
-            Severity.WARNING,
-            Cause.REDUNDANCY_LOST,
-            _("One failure would take the site below its target: {sentence}").format(
-                sentence=sentence(assessment, n_1)
-            ),
-            60.0,
-        )
+        if self._redundant is None:
+            self._redundant = _is_redundant(assessment)
+        if self._redundant:
+            text = _("One failure would take the site below its target: {sentence}")
+            yield Check(
+                "",
+                "redundancy-lost",
+                lost,
+                Severity.WARNING,
+                Cause.REDUNDANCY_LOST,
+                text.format(sentence=sentence(assessment, n_1)),
+                60.0,
+            )
         yield self._falling(figure, on, now_s)
 
     def _falling(self, figure: Figure, runs_on: str, now_s: float) -> Check:
@@ -231,6 +236,13 @@ class Judge:
                 ),
                 30.0,
             )
+
+
+def _is_redundant(assessment: Assessment) -> bool:
+    whole = Network(assessment.network.plant)
+    best = assumed(whole, "load=100%,charge=100%,fuel=100%,temp=25", assessment.situation.today)
+    figure = assess(whole, best).figure(Kind.SYSTEM, Redundancy.N_1, LoadCase.DESIGN)
+    return figure.verdict(whole.plant.target_autonomy_h) in {Verdict.MET, Verdict.UNCERTAIN}
 
 
 def _part_checks(view: PartView, assessment: Assessment, observed: Observed) -> Iterator[Check]:

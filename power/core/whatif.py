@@ -191,6 +191,20 @@ def _timelines(
     ], ()  # fmt: skip
 
 
+def discharge_curve(outcome: Outcome, points: int = 12) -> list[tuple[float, float]]:
+    """Return the batteries' state of charge from now until the site is dark, at points of equal distance."""
+    if outcome.timeline is None or not outcome.timeline.dark_h:
+        return []
+    network, situation = outcome.network, outcome.situation
+    kw = tuple(column(loads_of(network, situation, LoadCase.PRESENT)[0], 1))
+    every_h = outcome.timeline.dark_h / points
+    scenario = Scenario(
+        tuple((0.0, name) for name in network.plant.feeds), profile=tuple((n * every_h, kw) for n in range(points + 1))
+    )
+    charges = run(network, scenario, holds_of(network, situation)[0][1], levels_of(network, situation)[0][1]).charges
+    return [min(charges, key=lambda it: abs(it[0] - n * every_h)) for n in range(points + 1)]
+
+
 def what_if_all(
     sites: Mapping[str, tuple[Network, Situation]], change: Change, horizon_h: float = HORIZON_H
 ) -> list[Outcome]:

@@ -177,7 +177,7 @@ def test_a_runtime_told_at_hardly_any_load_is_not_believed():
 
 
 def test_the_chance_to_reach_the_target_as_published_for_well_kept_sets():
-    one = network(GENERATORS.split("        g2")[0].replace("tank_l: 1000", "tank_l: 3000") + UPS)
+    one = network(GENERATORS.split("        g2", maxsplit=1)[0].replace("tank_l: 1000", "tank_l: 3000") + UPS)
     two = network(GENERATORS.replace("tank_l: 1000", "tank_l: 3000") + UPS)
     chance_of_one = reach_probability(assess(one, situation(one)), 72)
     chance_of_two = reach_probability(assess(two, situation(two)), 72)
