@@ -12,6 +12,7 @@ from .actuators import check_actuators
 from .power import check_power
 from .problems import Finding, KeyPath, did_you_mean
 from .protection import check_protection
+from .timing import check_timing
 from .traffic import check_traffic
 
 _SHARED_MEDIA = frozenset({Media.SATELLITE, Media.MICROWAVE, Media.RADIO})
@@ -46,6 +47,7 @@ def check(inventory: Inventory, data: Any) -> list[Finding]:
         *check_traffic(inventory, data),
         *check_actuators(inventory),
         *check_power(inventory),
+        *check_timing(inventory),
     ]
 
 
@@ -93,11 +95,6 @@ class _Checker:
                     device.credential,
                     _("credential"),
                 )
-            for source_name, source in site.time_sources.items():
-                if source.device is not None and source.device not in site.devices:
-                    path = ("sites", name, "time_sources", source_name, "device")
-                    message = _("there is no device {name!r} at this site").format(name=source.device)
-                    self._missing(path, message, source.device, site.devices)
 
     def check_links(self) -> None:
         """Check each link by itself: sites, risk groups, one subnet."""

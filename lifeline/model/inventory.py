@@ -19,6 +19,7 @@ from .actuators import Actuator
 from .fields import INTERFACE_PATTERN, STRICT, VARIABLE_PATTERN, Address, Id, Interface, Network
 from .power import PowerPlant
 from .protection import BfdAuthentication, Damping, KeyRing
+from .timing import TimeService, TimeSource
 from .traffic import TrafficClass, TrafficProfile
 
 
@@ -70,17 +71,6 @@ class DeviceKind(StrEnum):
     SENSOR = "sensor"
 
 
-class TimeSourceKind(StrEnum):
-    """Where time comes from."""
-
-    BEIDOU = "beidou"
-    GPS = "gps"
-    GNSS_CLOCK = "gnss-clock"
-    NTP = "ntp"
-    PTP = "ptp"
-    HOLDOVER = "holdover"
-
-
 @dataclass(frozen=True, slots=True, config=STRICT)
 class District:
     """An administrative district; coverage is judged by district."""
@@ -118,7 +108,7 @@ class SecretRef:
 class Credential:
     """How to log in to devices, by reference."""
 
-    kind: Literal["snmp-v2c", "snmp-v3", "ssh", "token", "bfd-sha1", "aps-sha256"]
+    kind: Literal["snmp-v2c", "snmp-v3", "ssh", "token", "bfd-sha1", "aps-sha256", "ntp"]
     """What the secret opens."""
     secret: SecretRef
     """Community, authentication password, SSH password, token or key."""
@@ -151,18 +141,6 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
-class TimeSource:
-    """A source of time at a site."""
-
-    kind: TimeSourceKind
-    """Where the time comes from."""
-    address: Address | None = None
-    """Where it is asked."""
-    device: Id | None = None
-    """The device of this site that receives it."""
-
-
-@dataclass(frozen=True, slots=True, config=STRICT)
 class Site:
     """A place that must keep talking."""
 
@@ -184,6 +162,8 @@ class Site:
     """Its power, where known."""
     time_sources: dict[Id, TimeSource] = Field(default_factory=dict)
     """Time sources by id."""
+    timing: TimeService | None = None
+    """What its network asks of the time, and how the time is given on."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
