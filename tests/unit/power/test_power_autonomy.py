@@ -313,6 +313,7 @@ def test_more_load_never_lasts_longer(case, factor):
 def test_the_timeline_and_the_figures_agree_at_a_steady_load(case):
     """Two ways to the same: what closed steps say of batteries and fuel, and what happens event by event."""
     plant, there = case
+    there = replace(there, charge=dict.fromkeys(plant.units, Known(1.0)))  # figures count no fuel for recharging
     holds, _missing = holds_of(plant, there)
     levels, _missing = levels_of(plant, there)
     kw = [load.kw * 0.5 for load in plant.loads]
@@ -323,4 +324,4 @@ def test_the_timeline_and_the_figures_agree_at_a_steady_load(case):
     timeline = run(plant, scenario, holds[1], levels[1])
     burning_h = fuel_h(plant, kw, levels[1], 1)
     if timeline.dark_h is not None and burning_h > 0 and battery_h(plant, kw, holds[1], 1) > 0.1:
-        assert timeline.dark_h >= burning_h * 0.9  # recharging takes fuel that figures do not count
+        assert timeline.dark_h >= burning_h * 0.98  # what the start drew is charged again
