@@ -53,7 +53,7 @@ def run_(settings: Settings) -> int:
 
 
 @power.command(help=_("Show every site's power: on what it runs, how long it lasts against its target.\n\n"
-                      "Example: lifeline power status"))  # fmt: skip
+                      "\b\nExample:\n  lifeline power status"))  # fmt: skip
 @hub_option()
 @json_option()
 def status(hub: str | None, as_json: bool) -> ExitCode:
@@ -84,7 +84,7 @@ def _verdict(view: View) -> str:
 
 @power.command(help=_("Show how long SITE lasts: batteries, fuel, both; with all parts and without the worst one; at "
                       "the present, design and cooling load.\n\n"
-                      "Examples:\n\n  lifeline power autonomy core-wired --why\n\n"
+                      "\b\nExamples:\n  lifeline power autonomy core-wired --why\n"
                       "  lifeline power autonomy core-wired --assume load=70%,fuel=80%,charge=100%"))  # fmt: skip
 @click.argument("site")
 @_inventory
@@ -146,8 +146,8 @@ def _emit_figures(body: View, *, why: bool) -> None:
 
 
 @power.command(help=_("Tell what would happen at SITE, in a district or everywhere (all) if something were lost.\n\n"
-                      "Examples:\n\n  lifeline power whatif core-wired --lose feed:all --lose genset:2 --load +20%\n\n"
-                      "  lifeline power whatif district:haidian --lose substation:East\n\n"
+                      "\b\nExamples:\n  lifeline power whatif core-wired --lose feed:all --lose genset:2 --load +20%\n"
+                      "  lifeline power whatif district:haidian --lose substation:East\n"
                       "  lifeline power whatif all --lose feed:all"))  # fmt: skip
 @click.argument("where", metavar="SITE|district:ID|all")
 @click.option("--lose", multiple=True, metavar="PART", help=_("feed:1, feed:all, genset:2, ups:ups-1, tank:bulk, "
@@ -257,7 +257,7 @@ def plan() -> None:
 
 
 @plan.command("shed", help=_("Show which loads of SITE to shed, and in which order, until its target is reached.\n\n"
-                             "Example: lifeline power plan shed core-wired --n-1"))  # fmt: skip
+                             "\b\nExample:\n  lifeline power plan shed core-wired --n-1"))  # fmt: skip
 @click.argument("site")
 @click.option("--n-1", "n_1", is_flag=True, help=_("Reach the target without the worst part too."))
 @_inventory
@@ -288,8 +288,8 @@ def plan_shed(
     return _EXIT[steps[-1].verdict.value]
 
 
-@plan.command("fuel", help=_("Plan fuel deliveries to all sites, or to some, and by when they are needed.\n\n"
-                             "Example: lifeline power plan fuel --tankers 3 --tanker-l 5000 --hours 168"))  # fmt: skip
+@plan.command("fuel", help=_("Plan fuel deliveries to all sites, or to some, and by when they are needed.\n\n\b\n"
+                             "Example:\n  lifeline power plan fuel --tankers 3 --tanker-l 5000 --hours 168"))  # fmt: skip
 @click.argument("sites", nargs=-1)
 @click.option(
     "--tankers", type=click.IntRange(1, 100), default=1, show_default=True, help=_("How many tankers there are.")
