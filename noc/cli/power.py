@@ -289,7 +289,7 @@ def plan_shed(
 
 
 @plan.command("fuel", help=_("Plan fuel deliveries to all sites, or to some, and by when they are needed.\n\n\b\n"
-                             "Example:\n  lifeline power plan fuel --tankers 3 --tanker-l 5000 --hours 168"))  # fmt: skip
+                             "Example:\n  lifeline power plan fuel --tankers 3 --tanker-l 5000"))  # fmt: skip
 @click.argument("sites", nargs=-1)
 @click.option(
     "--tankers", type=click.IntRange(1, 100), default=1, show_default=True, help=_("How many tankers there are.")
