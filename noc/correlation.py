@@ -69,14 +69,14 @@ class Correlation:
             found = windows.covers(root.resource, self.topology, now_ns) if root else None
         return found
 
-    def view(self, alarm: Alarm, now_ns: int) -> AlarmView:
-        """Return the view of an alarm."""
+    def view(self, alarm: Alarm, now_ns: int, *, worded: bool = True) -> AlarmView:
+        """Return the view of an alarm, on demand without the sentence that explains it."""
         verdict = self.verdicts(now_ns).get(alarm.id)
         window = self.window(alarm, now_ns)
         return AlarmView.of(
             alarm,
             verdict,
-            why(alarm, verdict, self._find, self.topology) if verdict else "",
+            why(alarm, verdict, self._find, self.topology) if verdict and worded else "",
             shelved=alarm.is_shelved(now_ns),
             window=window.id if window else None,
         )

@@ -39,7 +39,7 @@ from lifeline.model.records import (
     Reading,
     StoredEvent,
 )
-from lifeline.runtime.conditions import database_corrupt
+from lifeline.runtime.conditions import database_corrupt, notifications_failing
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.wire import Intake
 
@@ -49,9 +49,11 @@ from .broadcast import Broadcast
 from .committer import Committer, Outcome
 from .history.recorder import Recorder
 from .metrics import Gauge, HubMetrics
+from .notify.config import Notifications
+from .notify.notifier import Notifier
 from .projection import Projection
 from .record import Record
-from .views import EventView, StateView
+from .views import AlarmView, EventView, StateView
 
 JOURNAL_FILE: Final = "journal.db"
 SNAPSHOT: Final = "record"
@@ -79,15 +81,17 @@ class Hub:
         metrics: its figures.
         agents: the daemons that are connected.
         history: of readings; None where its file cannot be opened.
+        notifier: tells people; None where nobody is to be told.
     """
 
-    def __init__(self, inventory: Inventory, data: Path, name: str) -> None:
+    def __init__(self, inventory: Inventory, data: Path, name: str, notifications: Notifications | None = None) -> None:
         """Prepare; nothing is opened before `start`.
 
         Args:
             inventory: what exists.
             data: its data directory.
             name: of the hub, by habit the id of the site where it runs.
+            notifications: whom to tell of what.
         """
         self.node = f"{name}/hub"
         self.boot_id = uuid.uuid4().hex
@@ -96,6 +100,8 @@ class Hub:
         self.metrics = HubMetrics(self._gauges)
         self.agents = Agents()
         self.history: Recorder | None = None
+        self.notifier: Notifier | None = None
+        self._notifications = notifications
         self.projection = Projection(inventory, self.node)
         self._path = data / JOURNAL_FILE
         self._began_s = monotonic_s()
@@ -137,6 +143,11 @@ class Hub:
         self._work(self._publishing())
         self._work(self._inferring())
         await self._open_history()
+        if self._notifications is not None:
+            self.notifier = Notifier(
+                self._notifications, self._path.parent, self.node, self._standing, lambda: self.trouble
+            )
+            self._work(self.notifier.run())
         self._alarms_news.set()
         log.info("hub is ready", node=self.node, cursor=record.cursor, took_s=round(monotonic_s() - self._began_s, 3))
 
@@ -304,6 +315,11 @@ class Hub:
         if self.history is not None:
             self.history.take(readings)
 
+    def _standing(self) -> list[AlarmView]:
+        """Return the views of all alarms that stand, without words."""
+        now_ns, correlation = wall_ns(), self.projection.correlation
+        return [correlation.view(alarm, now_ns, worded=False) for alarm in self.projection.active_alarms()]
+
     def state(self) -> StateView:
         """Return everything at once."""
         return self.projection.state(self._journal, wall_ns())
@@ -328,6 +344,10 @@ class Hub:
         silence = list(self.projection.silence(now_s))
         if silence:
             await self.write_all((EventKind.CONDITION, it.subject, it.to_body()) for it in silence)
+        if self.notifier is not None:
+            condition = notifications_failing(self.node, self.notifier.stuck())
+            if self.projection.reports_otherwise(condition):
+                await self.write(EventKind.CONDITION, condition.subject, condition.to_body())
         if now_s - self._looked_s >= CORRUPT_LOOK_S or not self._looked_s:
             self._looked_s = now_s
             await self._look_for_corrupt()
@@ -446,6 +466,11 @@ class Hub:
         yield "lifeline_hub_journal_full", "Whether the journal takes no events", float(self._untold is not None)
         yield "lifeline_hub_malformed_events", "Events passed over", float(self.projection.record.malformed)
         yield "lifeline_hub_malformed_states", "Live states passed over", float(self.projection.malformed)
+        if (notifier := self.notifier) is not None:
+            sent = {name: float(count) for name, count in notifier.sent.items()}
+            yield "lifeline_hub_notifications_sent:receiver", "Notifications that got through", sent
+            yield "lifeline_hub_notifications_failed", "Attempts to notify that failed", float(notifier.failed)
+            yield "lifeline_hub_notifications_dropped", "Notifications given up", float(notifier.dropped)
         history = self.history
         yield "lifeline_hub_readings", "Readings taken", float(history.taken if history else 0)
         yield "lifeline_hub_readings_dropped", "Readings dropped", float(history.dropped if history else 0)

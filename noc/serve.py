@@ -22,6 +22,7 @@ from .api.app import create_app
 from .api.auth import Door
 from .hub import Hub
 from .listen import SOCKET_FILE, Listener, local_socket, tcp_socket
+from .notify.config import Notifications
 from .tls import Certificate, server_context
 from .tokens import TokenStore
 
@@ -31,20 +32,33 @@ STOP_WITHIN_S: Final = 0.5
 log = structlog.get_logger(__name__)
 
 
-def run_hub(inventory: Inventory, data: Path, run: Path, name: str, listeners: Sequence[Listener]) -> None:
+def run_hub(
+    inventory: Inventory,
+    data: Path,
+    run: Path,
+    name: str,
+    listeners: Sequence[Listener],
+    notifications: Notifications | None = None,
+) -> None:
     """Run a hub until SIGTERM or SIGINT (see `serve`)."""
 
     async def until_told() -> None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await serve(inventory, data, run, name, listeners, stopping)
+        await serve(inventory, data, run, name, listeners, stopping, notifications)
 
     asyncio.run(until_told())
 
 
 async def serve(
-    inventory: Inventory, data: Path, run: Path, name: str, listeners: Sequence[Listener], stopping: asyncio.Event
+    inventory: Inventory,
+    data: Path,
+    run: Path,
+    name: str,
+    listeners: Sequence[Listener],
+    stopping: asyncio.Event,
+    notifications: Notifications | None = None,
 ) -> None:
     """Run a hub until it is told to stop, or until a part of it fails.
 
@@ -55,13 +69,14 @@ async def serve(
         name: of the hub.
         listeners: TCP addresses besides the local socket.
         stopping: set to stop it.
+        notifications: whom to tell of what.
 
     Raises:
         ListenError: an address is taken or not this machine's.
         JournalError: the journal cannot be opened.
     """
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # what it has to tell, we tell
-    hub = Hub(inventory, data, name)
+    hub = Hub(inventory, data, name, notifications)
     await hub.start()
     app = create_app(hub, TokenStore(data))
     try:

@@ -49,3 +49,25 @@ def crash_loop(daemon: str, exits: int) -> Condition:
         text=text,
         detail={"exits": exits},
     )
+
+
+def notifications_failing(node: str, receivers: list[str]) -> Condition:
+    """Return the condition that people cannot be told: raised with whom, cleared with nobody.
+
+    Args:
+        node: the hub's name as a writer of events.
+        receivers: whom messages do not reach.
+    """
+    if receivers:
+        severity, text = PerceivedSeverity.MAJOR, f"Notifications do not reach {', '.join(sorted(receivers))}"
+    else:
+        severity, text = PerceivedSeverity.CLEARED, "Notifications get through"
+    return Condition(
+        subject=f"daemon:{node}",
+        name="notifications-failing",
+        perceived_severity=severity,
+        event_type=EventType.COMMUNICATIONS,
+        probable_cause=ProbableCause.COMMUNICATIONS_SUBSYSTEM_FAILURE,
+        text=text,
+        detail={"receivers": sorted(receivers)},
+    )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import secrets
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -12,7 +14,7 @@ import click
 from lifeline.i18n import _, language
 from noc.client import HubClient
 
-from .output import ExitCode, Styled, emit_table
+from .output import ExitCode, Styled, emit, emit_json, emit_table
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _T = TypeVar("_T")
@@ -81,6 +83,40 @@ def age_text(seconds: float) -> str:
         if seconds >= 2 * length_s:
             return f"{seconds / length_s:.0f} {unit}"
     return f"{max(seconds, 0):.0f} s"
+
+
+class Duration(click.ParamType[float]):
+    """A span of time as people write it: `90s`, `30min`, `2h`, `1d`; seconds to the program."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|min|h|d)", str(value).strip())
+        if match is None:
+            self.fail(_("{value!r} is no span of time, such as 90s, 30min, 2h or 1d").format(value=value), param, ctx)
+        return float(match[1]) * {"s": 1, "min": 60, "h": 3600, "d": 86_400}[match[2]]
+
+
+def command(
+    name: str, target: str, hub: str | None, as_json: bool, text: str = "", arguments: Mapping[str, Any] | None = None
+) -> ExitCode:
+    """Send a command that the hub carries out itself, and tell what became of it.
+
+    A retry inside the client carries the same key and acts once.
+    """
+    key = secrets.token_hex(16)
+
+    async def question(client: HubClient) -> Any:
+        return await client.command(name, target, text, idempotency_key=key, arguments=arguments)
+
+    outcome = ask(hub, question)
+    if as_json:
+        emit_json("lifeline.command/1", {"command": outcome})
+    else:
+        detail = f" ({outcome['detail']})" if outcome["detail"] else ""
+        emit(f"{outcome['command']} {outcome['target']}: {outcome['phase']}{detail}")
+    return ExitCode.OK if outcome["phase"] == "done" else ExitCode.REFUSED
 
 
 def emit_alarms(alarms: Iterable[View], now_ns: int) -> None:

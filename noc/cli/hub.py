@@ -83,6 +83,11 @@ Examples:
     show_default=True,
     help=_("Directory of the local socket."),
 )
+@click.option(
+    "--notifications",
+    type=click.Path(path_type=Path),
+    help=_("File that says whom to tell of what, and where the heartbeat goes."),
+)
 @click.option("--name", help=_("The hub's name, by habit the site it runs at; this machine's name otherwise."))
 @click.option("--listen", "addresses", multiple=True, metavar="HOST:PORT", help=_("A TCP address; repeat for more."))
 @click.option("--tls", is_flag=True, help=_("Speak TLS on TCP, with a certificate of its own made at first start."))
@@ -93,6 +98,7 @@ def run(
     inventory: Path,
     data: Path,
     run_directory: Path,
+    notifications: Path | None,
     name: str | None,
     addresses: tuple[str, ...],
     tls: bool,
@@ -106,16 +112,57 @@ def run(
     name = name or socket.gethostname().partition(".")[0]
     loaded = load_inventory(inventory)
     listeners = _listeners(addresses, data, tls=tls, insecure=insecure)
+    if notifications is not None:
+        from noc.notify.config import load
+
+        told = load(notifications)
+    else:
+        told = None
     configure_logging(f"{name}/hub")
     if (token := TokenStore(data).create_first()) is not None:
         narrate(_("first administrator's token, shown this once: {token}").format(token=token))
     try:
-        run_hub(loaded, data, run_directory, name, listeners)
+        run_hub(loaded, data, run_directory, name, listeners, told)
     except JournalBusyError as error:
         raise VerbError(_("another hub runs on this data: {error}").format(error=error)) from None
     except JournalError as error:
         raise VerbError(str(error)) from None
     return ExitCode.OK
+
+
+@hub.command(
+    help=_("""Check that a hub answers and that its journal takes events; for cron, systemd timers and other monitors.
+
+Say nothing and exit 0 while all is well; otherwise say what is wrong and exit 3 (no answer), 4 (too late) or 11 (its
+journal takes no events). With several hubs all must be well.
+
+\b
+Example:
+  lifeline hub check --hub https://noc-a.example:8443 --hub https://noc-b.example:8443 || wall "lifeline is silent\"""")
+)
+@click.option("--hub", "hubs", multiple=True, metavar="URL", help=_("A hub's address; repeat for more."))
+@json_option()
+def check(hubs: tuple[str, ...], as_json: bool) -> ExitCode:
+    """Notice when lifeline itself is silent."""
+    from noc.client import HubClient, HubRefusedError, HubUnreachableError
+
+    from .ask import ask
+
+    worst, found = ExitCode.OK, []
+    for url in hubs or (None,):
+        try:
+            answer = ask(url, HubClient.health)
+            code = ExitCode.OK if answer["status"] == "ok" else ExitCode.CRITICAL
+            text = str(answer["journal"])
+        except (HubUnreachableError, HubRefusedError) as error:
+            code, text = ExitCode(error.exit_code), str(error)
+        if code is not ExitCode.OK and not as_json:
+            narrate(text)
+        found.append({"hub": url, "exit_code": int(code), "text": text})
+        worst = max(worst, code)
+    if as_json:
+        emit_json("lifeline.hub-check/1", {"hubs": found})
+    return worst
 
 
 def _listeners(addresses: tuple[str, ...], data: Path, *, tls: bool, insecure: bool) -> list[Listener]:
