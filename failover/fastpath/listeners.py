@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from .narration import say
@@ -54,6 +54,10 @@ class Listeners(Generic[K, S]):
     def troubles(self) -> list[str]:
         """Why sockets that should be open are not."""
         return list(self._troubles.values())
+
+    def __iter__(self) -> Iterator[S]:
+        """Iterate over the open sockets."""
+        return (opened for _index, opened in self._standing.values())
 
     def get(self, key: K) -> S | None:
         """Return an open socket, None where it is not."""

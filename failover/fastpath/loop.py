@@ -21,6 +21,7 @@ from lifeline import clock
 
 from ..core.aps import ApsMessage
 from ..core.bfd import Diagnostic, Effect, Send, SignalFail, State, StateChanged
+from ..core.bfd_filter import bfd_filter
 from ..core.packet import BfdPacketError, ControlPacket
 from ..core.protection import CommandDropped, Select, SendAps
 from ..core.protection.cascade import Reroute
@@ -31,7 +32,7 @@ from ..io.fastpath_ipc import ReportServer
 from ..io.netlink import Monitor, NetlinkError, RouteSocket
 from ..io.stamp_session import timescale
 from ..keys import Keys, KeysError
-from ..plan import FastPathPlan, PlanError
+from ..plan import SESSION_BITS, FastPathPlan, PlanError
 from .aps import ApsPost
 from .commands import Commands
 from .group import GroupEnd
@@ -103,7 +104,9 @@ class FastPath:
             group.on_trouble = partial(self._report_group, group)
         by_interface = {(path.plan.interface, path.plan.version): path for path in self._watched}
         title = f"UDP port {BFD_PORT}"
-        self._bfd = Listeners(poller, title, by_interface, _open_receiver, self._read_packets, self._interface_went)
+        self._bfd = Listeners(
+            poller, title, by_interface, self._open_receiver, self._read_packets, self._interface_went
+        )
         self._aps = ApsPost(poller, self.groups, self._hear_far_end, self.stats.refuse, self._interface_went)
         self._measuring = Measuring(
             poller, self._watched, scale, self._degrade, self.stats.refuse, self._interface_went
@@ -199,6 +202,14 @@ class FastPath:
         self.reports.snapshot(self.snapshot(), now, clock.wall_ns())
 
     # ------------------------------------------------------------ packets
+
+    def _open_receiver(self, near: Path) -> Receiver:
+        version, interface = near.plan.version, near.plan.interface
+        plans = [
+            path.plan for path in self._watched if (path.plan.interface, path.plan.version) == (interface, version)
+        ]
+        program = bfd_filter(version, [(plan.remote, plan.discriminator) for plan in plans], SESSION_BITS)
+        return Receiver(version, interface, program)
 
     def _read_packets(self, near: Path, receiver: Receiver) -> None:
         interface = near.plan.interface
@@ -428,11 +439,8 @@ class FastPath:
                 "sent": sum(path.sent for path in self.paths.values()),
                 "unsent": sum(path.unsent for path in self.paths.values()),
                 "received": sum(path.received for path in self.paths.values()),
+                "kernel_drops": sum(receiver.dropped for receiver in self._bfd),
                 "reports_unacknowledged": self.reports.unacknowledged,
                 "reports_dropped": self.reports.dropped,
             },
         }
-
-
-def _open_receiver(path: Path) -> Receiver:
-    return Receiver(path.plan.version, path.plan.interface)
