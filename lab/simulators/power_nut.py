@@ -43,7 +43,7 @@ class NutServer:
             f"[{name}]\n  driver = dummy-ups\n  port = {name}.dev\n  mode = dummy-once\n" for name in self._upses
         )
         self._write("ups.conf", f"maxretry = 3\n{sections}")
-        self._write("upsd.conf", f"LISTEN 127.0.0.1 {self._port}\nMAXAGE 2\n")
+        self._write("upsd.conf", f"LISTEN 127.0.0.1 {self._port}\nMAXAGE 4\n")
         self._write("upsd.users", "")
         for name, variables in self._upses.items():
             self._write(f"{name}.dev", _lines(variables))
