@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from lifeline.i18n import N_, _
+from lifeline.i18n import _
 
 from . import details
 from .cells import Age, Cell, Line, Row
@@ -41,10 +41,10 @@ def _apart(cells: Sequence[Cell]) -> list[Cell]:
 
 
 RUNS_ON: Final = {
-    "utility": N_("utility"), "generator": N_("generator"), "battery": N_("battery"), "unknown": N_("unknown"),
+    "utility": _("utility"), "generator": _("generator"), "battery": _("battery"), "unknown": _("unknown"),
 }  # fmt: skip
 VERDICT: Final = {
-    "met": N_("met"), "uncertain": N_("uncertain"), "missed": N_("missed"), "unknown": N_("unknown"),
+    "met": _("met"), "uncertain": _("uncertain"), "missed": _("missed"), "unknown": _("unknown"),
 }  # fmt: skip
 _VERDICT_ROLE: Final = {"met": "ok", "uncertain": "degraded", "missed": "critical", "unknown": "unknown"}
 _VERDICT_RANK: Final = {"missed": 0, "unknown": 1, "uncertain": 2, "met": 3}

@@ -26,9 +26,9 @@ class PowerScreen(ListScreen):
         """Return the columns of `power_row`."""
         wide = ("100min", _("unknown"))
         return [
-            Column(_("Target met"), title_width(_("Target met"), map(_, VERDICT.values()), symbol=True)),
+            Column(_("Target met"), title_width(_("Target met"), VERDICT.values(), symbol=True)),
             Column(_("Site"), 19, least=14, grow=2, most=30),
-            Column(_("Runs on"), title_width(_("Runs on"), map(_, RUNS_ON.values()))),
+            Column(_("Runs on"), title_width(_("Runs on"), RUNS_ON.values())),
             Column(_("Lasts"), title_width(_("Lasts"), wide), right=True),
             Column(_("At least"), title_width(_("At least"), wide), drop=2, right=True),
             Column(_("Less one"), title_width(_("Less one"), wide), right=True),
