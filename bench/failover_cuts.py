@@ -29,7 +29,7 @@ from .peers.span import FLOWS, Direction, Mode
 
 BASELINE_S, CUT_S, TAIL_S = 0.05, 0.2, 0.35
 """Probes before the cut; the cut; and from the return to the fibre until the next cut: a satellite's delay and more."""
-_LOOK_AGAIN_S, _NOT_BEFORE_S, _AT_REST_WITHIN_S = 0.1, 0.4, 30.0
+_LOOK_AGAIN_S, _NOT_BEFORE_S, _AT_REST_WITHIN_S = 0.1, 0.4, 60.0
 _SENDER = dict(zip(FLOWS, ("site", "core"), strict=True))
 
 
