@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from math import exp, inf, log
 from typing import NamedTuple, Protocol
 
@@ -201,6 +202,7 @@ _COLD = {
 }
 
 
+@lru_cache(4096)
 def temperature_factor(technology: Technology, temp_c: float) -> float:
     """Return the share of its capacity that a string yields at an electrolyte temperature, degrees Celsius."""
     table = _COLD[technology]

@@ -265,6 +265,16 @@ class Network:
         return tuple(unit for unit in self.units.values() if unit.parts)
 
     @cached_property
+    def battery_parts(self) -> int:
+        """How many battery parts there are."""
+        return sum(len(unit.parts) for unit in self.units.values())
+
+    @cached_property
+    def battery_flow(self) -> Flow:
+        """Who carries what on all batteries, without any source."""
+        return self.flow(frozenset(), frozenset(unit.name for unit in self.bridging_units))
+
+    @cached_property
     def healthy(self) -> Flow:
         """Who carries what while everything that is there lives."""
         bridging = frozenset(name for name, unit in self.units.items() if unit.parts)

@@ -145,12 +145,10 @@ def share_of(part: Part, unit: str, situation: Situation) -> Band:
     measured_c = situation.temp_c.get(unit, _NOTHING).value
     temps_c = _ROOM_C if measured_c is None else Band(measured_c - 2, measured_c, measured_c + 2)
     technology = part.string.technology
-    errors = (1 - part.error, 1.0, 1 + part.error)
     return Band(
-        *(
-            max(0.01, held) * temperature_factor(technology, temp_c) * error
-            for held, temp_c, error in zip(health, temps_c, errors, strict=True)
-        )
+        max(0.01, health.low) * temperature_factor(technology, temps_c.low) * (1 - part.error),
+        max(0.01, health.mid) * temperature_factor(technology, temps_c.mid),
+        max(0.01, health.high) * temperature_factor(technology, temps_c.high) * (1 + part.error),
     )
 
 

@@ -36,9 +36,13 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
                 states[part.name] = part.models[bound].at(charge)
     elapsed_h = 0.0
     tripped: frozenset[str] = frozenset()
+    whole = len(states)
     while states:
-        bridging = frozenset([unit.name for unit in units if _holds(unit, states)])
-        flow = network.flow(_NO_SOURCE, bridging - tripped if tripped else bridging)
+        if len(states) == whole == network.battery_parts and not tripped:
+            flow = network.battery_flow
+        else:
+            bridging = frozenset([unit.name for unit in units if _holds(unit, states)])
+            flow = network.flow(_NO_SOURCE, bridging - tripped)
         if flow.site_dark:
             return elapsed_h
         draws: list[tuple[Part, float]] = []
