@@ -191,16 +191,15 @@ def whatif(
 
 
 def _outcome(outcome: Any) -> dict[str, Any]:
-    from power.core.body import figure_to_json, timeline_to_json
+    from power.core.body import figures_to_json, timeline_to_json
 
-    assessment = outcome.assessment
     return {
         "site": outcome.site,
         "target_h": outcome.network.plant.target_autonomy_h,
         "dark_h": None if outcome.dark_h is None else outcome.dark_h._asdict(),
         "missing": list(outcome.missing),
         "timeline": None if outcome.timeline is None else timeline_to_json(outcome.timeline),
-        "figures": [figure_to_json(assessment, figure) for figure in assessment.figures.values()],
+        "figures": figures_to_json(outcome.assessment),
     }
 
 

@@ -105,6 +105,11 @@ def assess(whole: Network, situation: Situation) -> Assessment:
     figures: dict[tuple[Kind, Redundancy, LoadCase], Figure] = {}
     known: dict[tuple[object, ...], _Reckoner] = {}
     for case in LoadCase:
+        if case is LoadCase.COOLING and not network.has_cooling:  # nothing to add: the present load's figures hold
+            figures |= {
+                (kind, n, case): it for (kind, n, _present), it in figures.items() if _present is LoadCase.PRESENT
+            }
+            continue
         bands, no_load = loads_of(network, situation, case)
         key = (tuple(bands), no_load)
         if key not in known:
@@ -187,9 +192,9 @@ class _Reckoner:
     def _battery(self, device_h: float | None) -> _Both:
         """Return what batteries last; where devices say something too, the lower counts."""
         if self._battery_known is None:
-            n = self._model = self._battery_h(self._network)
+            n = self._model = Band(*[self._battery_h(self._network, bound) for bound in range(3)])
             failures = self._telling(self._network.battery_failures)
-            n_1, worst = self._without_worst(n, failures, self._battery_mid_h, self._battery_h)
+            n_1, worst = self._without_worst(n, failures, self._battery_h)
             self._battery_known = _Both(n, n_1, worst)
         known = self._battery_known
         if device_h is None:
@@ -201,9 +206,9 @@ class _Reckoner:
         if self._fuel_known is None:
             self._fuel_known = _Both(_ZERO, _ZERO, "")
             if self._network.generators:
-                n = self._fuel_h(self._network)
+                n = Band(*[self._fuel_h(self._network, bound) for bound in range(3)])
                 failures = self._telling(self._network.fuel_failures)
-                self._fuel_known = _Both(n, *self._without_worst(n, failures, self._fuel_mid_h, self._fuel_h))
+                self._fuel_known = _Both(n, *self._without_worst(n, failures, self._fuel_h))
         return self._fuel_known
 
     def _telling(self, failures: Sequence[str]) -> list[str]:
@@ -217,18 +222,18 @@ class _Reckoner:
         return [name for name in failures if name not in idle]
 
     def _without_worst(
-        self,
-        n: Band,
-        failures: Sequence[str],
-        mid_h: Callable[[Network], float],
-        band_h: Callable[[Network], Band],
+        self, n: Band, failures: Sequence[str], hours_h: Callable[[Network, int], float]
     ) -> tuple[Band, str]:
+        """Return what lasts without the part whose failure costs most, and that part; nothing where none costs any."""
         worst, least = "", n.mid
         for name in failures:
-            hours = mid_h(self._network.without((name,)))
+            hours = hours_h(self._network.without((name,)), 1)
             if hours < least:
                 worst, least = name, hours
-        return (band_h(self._network.without((worst,))), worst) if worst else (n, "")
+        if not worst:
+            return n, ""
+        network = self._network.without((worst,))
+        return Band(hours_h(network, 0), least, hours_h(network, 2)), worst
 
     def _system(self, battery: _Both, fuel: _Both) -> _Both:
         """Return fuel time where batteries bridge the start, else what batteries last: with all, without the worst."""
@@ -252,14 +257,8 @@ class _Reckoner:
             max(battery[2], fuel[2]) if battery[2] >= cover_h else battery[2],
         )
 
-    def _battery_mid_h(self, network: Network) -> float:
-        return battery_h(network, self._kw[1], self._holds[1], 1)
+    def _battery_h(self, network: Network, bound: int) -> float:
+        return battery_h(network, self._kw[bound], self._holds[bound], bound)
 
-    def _battery_h(self, network: Network) -> Band:
-        return Band(*[battery_h(network, self._kw[bound], self._holds[bound], bound) for bound in range(3)])
-
-    def _fuel_mid_h(self, network: Network) -> float:
-        return fuel_h(network, self._kw[1], self._levels[1], 1)
-
-    def _fuel_h(self, network: Network) -> Band:
-        return Band(*[fuel_h(network, self._kw[bound], self._levels[bound], bound) for bound in range(3)])
+    def _fuel_h(self, network: Network, bound: int) -> float:
+        return fuel_h(network, self._kw[bound], self._levels[bound], bound)

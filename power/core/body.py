@@ -12,7 +12,7 @@ from .network import Network
 from .observe import Observed
 from .reliability import reach_probability
 from .shedding import shed_order
-from .situation import Known, Origin, Situation
+from .situation import Known, LoadCase, Origin, Situation
 from .timeline import Timeline
 from .whatif import Change, Outcome, discharge_curve, what_if
 
@@ -57,13 +57,17 @@ def situation_from_json(body: Mapping[str, Json], older_s: float = 0.0) -> Situa
         raise ValueError(f"no situation of a power plant: {error!r}") from None
 
 
-def figure_to_json(assessment: Assessment, figure: Figure) -> dict[str, Json]:
-    """Return a figure with its interval, verdict, sentence and inputs."""
+def figures_to_json(assessment: Assessment) -> list[dict[str, Json]]:
+    """Return all figures, each with its interval, verdict, sentence and inputs."""
+    return [_figure_to_json(assessment, figure, case) for (*_names, case), figure in assessment.figures.items()]
+
+
+def _figure_to_json(assessment: Assessment, figure: Figure, case: LoadCase) -> dict[str, Json]:
     target_h = assessment.network.plant.target_autonomy_h
     return {
         "kind": figure.kind.value,
         "redundancy": figure.redundancy.value,
-        "load": figure.case.value,
+        "load": case.value,
         "low_h": figure.low_h,
         "h": figure.mid_h,
         "high_h": figure.high_h,
@@ -85,7 +89,7 @@ def assessment_to_json(assessment: Assessment) -> dict[str, Json]:
     steps = shed_order(assessment.network, assessment.situation)
     return {
         "target_h": target_h,
-        "figures": [figure_to_json(assessment, figure) for figure in assessment.figures.values()],
+        "figures": figures_to_json(assessment),
         "probability": None if chance is None else chance._asdict(),
         "shed": [
             {"load": it.load, "kw": it.kw, "h": it.figure.mid_h, "low_h": it.figure.low_h, "verdict": it.verdict.value}

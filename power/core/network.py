@@ -265,6 +265,11 @@ class Network:
         return tuple(unit for unit in self.units.values() if unit.parts)
 
     @cached_property
+    def has_cooling(self) -> bool:
+        """Whether any load is cooling."""
+        return any(load.cooling for load in self.loads)
+
+    @cached_property
     def battery_parts(self) -> int:
         """How many battery parts there are."""
         return sum(len(unit.parts) for unit in self.units.values())

@@ -60,6 +60,8 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
         if elapsed_h + step_h >= ENDLESS_H:
             return ENDLESS_H
         elapsed_h += step_h
+        if len(states) == 1:
+            break  # the last one
         for (part, each), left in zip(draws, left_h, strict=True):
             if left <= step_h * (1 + _TINY) + _TINY:
                 del states[part.name]
