@@ -36,6 +36,7 @@ from .look import (
     Look,
 )
 from .model import Change, NetworkModel
+from .screens.alarms import AlarmsScreen
 from .screens.base import LiveScreen
 from .screens.help import HelpScreen
 from .screens.links import LinksScreen
@@ -63,6 +64,7 @@ TABS = (
     ("1", "overview", _("Overview")),
     ("2", "links", _("Links")),
     ("3", "power", _("Power")),
+    ("5", "alarms", _("Alarms")),
     ("8", "log", _("Log")),
 )
 """Key, name and title of each screen."""
@@ -108,6 +110,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         "overview": OverviewScreen,
         "links": LinksScreen,
         "power": PowerScreen,
+        "alarms": AlarmsScreen,
         "log": LogScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -243,7 +246,9 @@ class LifelineApp(App[Relaunch | Ended | None]):
             self.arming.disarm()
         else:
             self.arming.arm(monotonic_ns())
-            self.notify(_("Armed for five minutes: on the links, `a` commands the chosen group."), timeout=4)
+            self.notify(
+                _("Armed for five minutes: `a` commands the chosen group, or acknowledges the chosen alarm."), timeout=4
+            )
         for screen in self._live_screens():
             screen.renew_status()
 
@@ -271,6 +276,9 @@ class LifelineApp(App[Relaunch | Ended | None]):
         del screen
         yield SystemCommand(_("Overview"), _("Sites, worst first"), lambda: self.action_screen("overview"))
         yield SystemCommand(_("Links"), _("Protection groups and links"), lambda: self.action_screen("links"))
+        yield SystemCommand(
+            _("Alarms"), _("Root causes, and what follows from them"), lambda: self.action_screen("alarms")
+        )
         yield SystemCommand(_("Log"), _("What happened"), lambda: self.action_screen("log"))
         yield SystemCommand(_("Freeze"), _("Hold the view, or let it go on"), self.action_freeze)
         yield SystemCommand(_("Arm"), _("Allow commands for five minutes, or no more"), self.action_arm)

@@ -19,6 +19,8 @@ from .shapes import View, group_view, link_view
 
 LIVE_EVENTS_KEPT: Final = 2000
 SEVERITIES: Final = tuple(sorted((s for s in PerceivedSeverity if s.rank), key=lambda s: -s.rank))
+_AT_SITE: Final = frozenset({"daemon", "device", "power", "time"})
+"""Kinds of objects whose names begin with their site."""
 _HEALTH_OF_SEVERITY: Final = {"critical": "critical", "indeterminate": "unknown"}
 _HEALTH_RANK: Final = {"critical": 0, "unknown": 1, "degraded": 2, "ok": 3}
 
@@ -48,6 +50,7 @@ class Change:
     links: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     live: frozenset[str] = frozenset()
+    alarms: frozenset[str] = frozenset()
     events: tuple[View, ...] = ()
     at_once: bool = False
     everything: bool = False
@@ -157,11 +160,13 @@ class NetworkModel:
         return self._touching(subject, at_once=any(before.get(key) != body.get(key) for key in watched))
 
     def _put_alarm(self, name: str, alarm: View) -> Change:
+        """Take an alarm; those that follow from it show otherwise when it comes or goes."""
+        below = {*self.alarms.get(name, {}).get("consequences", ()), *alarm.get("consequences", ())}
         if is_active(alarm):
             self.alarms[name] = alarm
         else:
             self.alarms.pop(name, None)
-        return self._touching(str(alarm["resource"]), at_once=True)
+        return replace(self._touching(str(alarm["resource"]), at_once=True), alarms=frozenset({name, *below}))
 
     def connected(self, connection: Connection, monotonic_ns: int) -> Change:
         """Note how the connection to the hub stands."""
@@ -245,7 +250,7 @@ class NetworkModel:
         kind, _, name = subject.partition(":")
         if kind == "site":
             return {name}
-        if kind == "daemon":
+        if kind in _AT_SITE:
             return {name.partition("/")[0]}
         if kind == "group" and (group := self.groups.get(name)):
             return set(self.end_sites(group))

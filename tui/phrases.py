@@ -190,7 +190,39 @@ CONDITIONS: Final[Sequence[str]] = (
 )
 """What conditions say (`failover.core`: `conditions`, `traffic_report`, `follow`; `lifeline.runtime.conditions`,
 `noc.projection`, `noc.hub`)."""
-TEMPLATES: Final = (*WHY, *REFUSALS, *ORDERED, *REASONS, *CONDITIONS, *BFD_DIAGNOSTIC, *PROTECTION_STATE)
+ROOTS: Final[Sequence[str]] = (
+    N_("{srg} is cut: its links failed together"),
+    N_("{srg} is whole again: its links are back, or something else explains them"),
+    N_("Notifications do not reach {receivers}"),
+    N_("Notifications get through"),
+    N_("Nothing that stands explains it."),
+    N_("Nothing that stands explains it; {n} alarm follows from it."),
+    N_("Nothing that stands explains it; {n} alarms follow from it."),
+    N_(
+        "Links of this shared-risk group, which has {all}, failed together, and neither power nor a site explains "
+        "them: {n} alarms follow from it."
+    ),
+    N_("It follows from {causes}: {because}."),
+    N_("It follows from {causes}: {because}; the root is {root}."),
+    N_("who reports it knows its cause"),
+    N_("it ends at, or passes, a site without power"),
+    N_("all links of that site, which share no risk, have failed together: the site itself has failed"),
+    N_("it ends there"),
+    N_("it runs through it"),
+    N_("it has no power"),
+    N_("its daemon keeps ending"),
+    N_("its site has failed"),
+    N_("no other path leads to its site"),
+    N_("its way to the core is lost"),
+    N_("the link is lost"),
+    N_("a path of the group is lost"),
+    N_("a path is degraded"),
+    N_("all paths of the group are lost"),
+    N_("its time source is at fault"),
+    N_("it takes its time from the core"),
+)
+"""Why an alarm is a root, or follows from others (`lifeline.alarms`: `explain`, `correlate`, `ducts`)."""
+TEMPLATES: Final = (*WHY, *REFUSALS, *ORDERED, *REASONS, *CONDITIONS, *ROOTS, *BFD_DIAGNOSTIC, *PROTECTION_STATE)
 
 _GAP = re.compile(r"\{(\w+)(:[^}]*)?\}")
 

@@ -97,6 +97,7 @@ def alarm_in_brief(alarm: View, model: NetworkModel) -> str:
     brief = {
         "path-down": _("{name} down"),
         "path-degraded": _("{name} degraded"),
+        "duct-cut": _("{name} cut"),
         "aps-mismatch": _("{name}: the ends are set otherwise"),
         "aps-no-response": _("{name}: the far end does not answer"),
         "on-protection": _("{name} on protection"),

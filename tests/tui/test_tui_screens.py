@@ -22,7 +22,7 @@ def hub_with_cut_fibre() -> FakeHub:
 
 @both_languages
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("key", ["1", "2", "8"])
+@pytest.mark.parametrize("key", ["1", "2", "5", "8"])
 async def test_a_screen_looks_as_committed(
     interface: SimpleNamespace, open_app: Any, key: str, size: str, screen_snapshot: SnapshotAssertion
 ) -> None:
