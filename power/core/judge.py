@@ -33,7 +33,7 @@ WEAK = 0.8
 IMBALANCE_PCT = 5.0
 LOW_FUEL_PCT, VERY_LOW_FUEL_PCT = 40.0, 20.0
 FALLS_FACTOR = 1.5
-FALL_WINDOW_S = 900.0
+FALL_WINDOW_S = 3600.0
 DROP_PCT = 5.0
 """Fuel that goes without being burnt, of the tank, within `DROP_WINDOW_S`, beyond what gauges are off by."""
 DROP_WINDOW_S = 3600.0
@@ -185,9 +185,8 @@ class Judge:
             self._autonomy = [(at_s, h) for at_s, h in self._autonomy if now_s - at_s <= FALL_WINDOW_S]
             self._autonomy.append((now_s, figure.mid_h))
             (then_s, then_h), gone_h = self._autonomy[0], (now_s - self._autonomy[0][0]) / 3600
-            holds = (
-                now_s - then_s >= FALL_WINDOW_S / 3 and then_h - figure.mid_h > FALLS_FACTOR * gone_h + 0.02 * then_h
-            )
+            gauges_h = figure.mid_h - (figure.low_h or 0.0)  # gauges that tell whole per cents step by hours
+            holds = now_s - then_s >= FALL_WINDOW_S / 3 and then_h - figure.mid_h > FALLS_FACTOR * gone_h + gauges_h
         return Check(
             "",
             "autonomy-falls-fast",

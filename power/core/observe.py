@@ -24,6 +24,8 @@ _FAILED_ENGINE = frozenset({"failed", "locked"})
 _NOT_AUTOMATIC = frozenset({"off", "stop", "blocked", "manual"})
 _RUNNING = frozenset({"running", "loaded", "warming", "cooling"})
 _MOST_RUNTIME_S = 7 * 86_400
+_LOADED_W = 100.0
+"""More than this is load, less is what meters show of none; a load in per cent counts from 10."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +230,15 @@ def _runs_on(views: Mapping[str, PartView]) -> str:
             states[view.section].add(view.state)
     if "on-battery" in states.get("ups", ()) or "discharge" in states.get("dc_plants", ()):
         return "battery"
-    if states.get("generators", set()) & {"loaded"} or (
-        states.get("generators", set()) & {"running"} and "failed" in states.get("feeds", ())
-    ):
+    if any(_carries(view, states.get("feeds", set())) for view in views.values() if view.section == "generators"):
         return "generator"
     fed = states.get("ups", set()) | states.get("dc_plants", set()) | states.get("feeds", set())
     return "utility" if fed & {"online", "eco", "boost", "trim", "float", "equalise", "ok", "bypass"} else "unknown"
+
+
+def _carries(view: PartView, feeds: set[str]) -> bool:
+    """Tell whether a generator carries the site: it says so, delivers power, or runs while a feed has failed."""
+    if view.state == "loaded":
+        return True
+    watts = max(view.values.get("genset.realpower", 0.0), 10 * view.values.get("genset.load", 0.0))
+    return view.state == "running" and (watts > _LOADED_W or "failed" in feeds)
