@@ -1,0 +1,42 @@
+"""Playbooks: their format, their plans, and how a run goes on. Sans-IO."""
+
+from .facts import UNKNOWN, Fact, Facts, Verdict, judge
+from .model import Check, Playbook, Step, Trigger
+from .plan import Kind, Plan, PlanError, digest, resolve
+from .run import Action, Do, Enter, Entry, IllegalEntryError, Outcome, Probe, Run, Sight, Wait, planned
+from .tables import ACTIVE, FINAL, LegInput, LegState, Recovery, RunInput, RunState
+
+__all__ = [
+    "ACTIVE",
+    "FINAL",
+    "UNKNOWN",
+    "Action",
+    "Check",
+    "Do",
+    "Enter",
+    "Entry",
+    "Fact",
+    "Facts",
+    "IllegalEntryError",
+    "Kind",
+    "LegInput",
+    "LegState",
+    "Outcome",
+    "Plan",
+    "PlanError",
+    "Playbook",
+    "Probe",
+    "Recovery",
+    "Run",
+    "RunInput",
+    "RunState",
+    "Sight",
+    "Step",
+    "Trigger",
+    "Verdict",
+    "Wait",
+    "digest",
+    "judge",
+    "planned",
+    "resolve",
+]
