@@ -142,7 +142,8 @@ class TimeSource:
     pulses: SocketPath | None = None
     """Where its pulses are told, in the form of chrony's SOCK driver: what gpsd writes for a receiver with a pulse."""
     chrony: SocketPath | None = None
-    """The socket of chrony's refclock for this source: samples are given on there, once they have been judged."""
+    """The socket of chrony's refclock for this source: samples are given on there, once they have been judged. A
+    holdover's is fed what the oscillator's model says, and only while no source is sound."""
     uncertainty_ns: Positive | None = None
     """How far a sound source of this make may be off, one sigma, ns: receiver, antenna cable, path."""
     antenna: Antenna | None = None
@@ -173,8 +174,8 @@ class TimeSource:
             raise ValueError(_("only NTP sources have a key of their own; a device has its 'credential'"))
         if (self.oscillator is not None) is not (self.kind is TimeSourceKind.HOLDOVER):
             raise ValueError(_("a holdover source has an 'oscillator', and no other has one"))
-        if self.chrony is not None and self.pulses is None:
-            raise ValueError(_("only what gives 'pulses' can be given on to 'chrony'"))
+        if self.chrony is not None and self.pulses is None and self.kind is not TimeSourceKind.HOLDOVER:
+            raise ValueError(_("only what gives 'pulses', or a holdover, can be given on to 'chrony'"))
         if self.chrony is not None and self.chrony == self.pulses:
             raise ValueError(_("'pulses' and 'chrony' must differ: lifeline stands between them"))
         return self
