@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -72,8 +73,17 @@ async def eventually(look, within_s: float = 15.0):
 class Plant:
     """What the test sees and does."""
 
-    def __init__(self, nut: NutServer, genset: GensetServer, client: HubClient) -> None:
-        self.nut, self.genset, self.client = nut, genset, client
+    def __init__(self, nut: NutServer, genset: GensetServer, client: HubClient, env: dict[str, str]) -> None:
+        self.nut, self.genset, self.client, self.env = nut, genset, client, env
+
+    async def ask(self, *words: str) -> tuple[int, dict]:
+        """Run `lifeline power ...` against the hub; return its exit code and what it says."""
+        process = await asyncio.create_subprocess_exec(
+            LIFELINE, "power", *words, "--json", env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert out, err.decode()
+        return process.returncode or 0, json.loads(out)
 
     async def state(self) -> dict:
         live = await self.client.live("power:station")
@@ -105,7 +115,8 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
                 processes.append(subprocess.Popen(hub, env=env, stdout=log, stderr=log))  # noqa: ASYNC220 - starts at once
                 await eventually(_there(tmp_path / "run" / "hub.sock"))
                 processes.append(subprocess.Popen(power, env=env, stdout=log, stderr=log))  # noqa: ASYNC220 - starts at once
-                found = Plant(nut, server, client)
+                asking = env | {"LIFELINE_HUB": hub_url, "LIFELINE_INVENTORY": str(inventory)}
+                found = Plant(nut, server, client, asking)
                 await eventually(_settled(found))
                 yield found
             finally:
@@ -139,6 +150,21 @@ async def test_what_is_lost_is_told_and_what_lasts_is_known(plant: Plant) -> Non
     assert system["low_h"] < system["h"] < system["high_h"]
     assert system["verdict"] == "met"
     assert not {name for _subject, name in await plant.raised()} & {"utility-lost", "on-battery", "silent"}
+
+    code, status = await plant.ask("status")
+    assert (code, status["sites"][0]["body"]["runs_on"]) == (0, "utility")
+    code, autonomy = await plant.ask("autonomy", "station")
+    assert (code, len(autonomy["figures"])) == (0, 18)
+    code, whatif = await plant.ask("whatif", "station", "--lose", "feed:all", "--lose", "genset:1")
+    assert code == 11  # batteries alone do not reach the target
+    assert whatif["outcomes"][0]["timeline"]["dark_h"] == pytest.approx(
+        next(it for it in state["figures"] if it["kind"] == "battery")["h"],
+        rel=0.3,  # which the device bounds
+    )
+    code, shed = await plant.ask("plan", "shed", "station")
+    assert (code, len(shed["steps"])) == (0, 1)
+    code, fuel = await plant.ask("plan", "fuel", "--hours", "200")
+    assert fuel["trips"][0]["site"] == "station"
 
     plant.nut.set("ups", ups_status="OB DISCHRG", battery_charge="96")
     lost_s = monotonic_s()
