@@ -15,7 +15,7 @@ from types import FrameType
 
 from .figures import keep, record
 
-NAMES = ("kernel", "power", "drills", "failover", "tui_table")
+NAMES = ("kernel", "power", "drills", "failover", "tui_table", "alarms")
 
 
 def main(names: list[str]) -> int:

@@ -47,8 +47,9 @@ def show(identifier: str, hub: str | None, as_json: bool) -> None:
     view, state = ask(hub, question)
     links = [link for link in state["links"] if identifier in (link["a"]["site"], link["b"]["site"])]
     groups = [group for group in state["groups"] if any(link["id"] == group["working"] for link in links)]
-    mine = {f"site:{identifier}", *(f"link:{link['id']}" for link in links), *(f"group:{it['id']}" for it in groups)}
-    alarms = [alarm for alarm in state["alarms"] if alarm["resource"] in mine]
+    mine = {*(f"link:{link['id']}" for link in links), *(f"group:{it['id']}" for it in groups)}
+    own = {f"{kind}:{identifier}" for kind in ("site", "device", "power", "time", "daemon")}
+    alarms = [it for it in state["alarms"] if it["resource"] in mine or it["resource"].partition("/")[0] in own]
     if as_json:
         emit_json("lifeline.site/1", {"site": view, "links": links, "groups": groups, "alarms": alarms})
         return
