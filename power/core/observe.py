@@ -13,6 +13,7 @@ from typing import Any
 
 from lifeline.devices import Decoded
 from lifeline.model.power import PowerPlant
+from lifeline.model.records import Quality
 
 from .network import Network
 from .situation import Known, Origin, Situation
@@ -23,6 +24,15 @@ _BYPASSED = frozenset({"bypass", "emergency-bypass", "off", "sleeping"})
 _FAILED_ENGINE = frozenset({"failed", "locked"})
 _NOT_AUTOMATIC = frozenset({"off", "stop", "blocked", "manual"})
 _RUNNING = frozenset({"running", "loaded", "warming", "cooling"})
+_BY_PHASE = frozenset({"output.realpower", "output.apparentpower", "genset.realpower", "genset.apparentpower"})
+_LEAST = frozenset({"battery.charge", "battery.runtime_s"})
+_NEEDED = frozenset(
+    {"battery.charge", "battery.temperature", "output.realpower", "ups.load", "dc.voltage", "dc.load_current",
+     "dc.load_power", "fuel.level", "fuel.volume", "genset.realpower"}
+)  # fmt: skip
+_FED = frozenset(
+    {"online", "eco", "boost", "trim", "bypass", "ok", "float", "equalise", "normal", "charging", "charged", "floating"}
+)
 _MOST_RUNTIME_S = 7 * 86_400
 _LOADED_W = 100.0
 """More than this is load, less is what meters show of none; a load in per cent counts from 10."""
@@ -127,20 +137,48 @@ def _view(plant: PowerPlant, section: str, name: str, answer: Answer | None, now
     if age_s > STALE_POLLS * monitor.poll_s:
         return PartView(name, section, None, age_s, fresh=False, values={}, states={})
     decoded = answer.decoded
-    values = {}
-    for it in decoded.measurements:
-        if it.metric not in values and (value := decoded.value(it.metric)) is not None:
-            values[it.metric] = value
+    values = dict(_values(decoded))
     states = {it.key: word for it in decoded.states if (word := decoded.state(it.name, it.instance)) is not None}
     state = next((word for key in _STATE_OF[section] if (word := decoded.state(key)) is not None), None)
     if section == "dc_plants" and state is None:
         state = {"discharging": "discharge"}.get(decoded.state("battery.status") or "", decoded.state("battery.status"))
     if section == "feeds" and state is None and (volts := values.get("mains.voltage")) is not None:
         state = "ok" if volts > 0.8 * 230 else "failed"
-    doubts = (*decoded.problems, *_contradictions(values, state))
+    doubts = (*_suspects(decoded), *_contradictions(values, state))
     return PartView(
         name, section, state, age_s, fresh=True, values=_trusted(values, state), states=states, doubts=doubts
     )
+
+
+def _values(decoded: Decoded) -> Iterator[tuple[str, float]]:
+    """Yield one value for each metric that is known.
+
+    Power that is told by phase, and nowhere in one figure, is the sum of all phases, or unknown; of several states of
+    charge and runtimes the least counts.
+    """
+    for metric in dict.fromkeys(it.metric for it in decoded.measurements):
+        told = decoded.all(metric)
+        good = [it.value for it in told if it.quality is Quality.GOOD and it.value is not None]
+        if not good:
+            continue
+        if metric in _BY_PHASE and not any(it.instance == "" and it.quality is Quality.GOOD for it in told):
+            if len(good) == len(told):
+                yield metric, sum(good)
+        elif metric in _LEAST:
+            yield metric, min(good)
+        elif metric == "battery.voltage" and len(good) > 1:
+            yield metric, good[0]
+            yield "battery.imbalance", 100 * (max(good) - min(good)) / max(good)
+        else:
+            whole = decoded.value(metric, "")
+            yield metric, good[0] if whole is None else whole
+
+
+def _suspects(decoded: Decoded) -> Iterator[str]:
+    """Yield what a device says of power that cannot be right; figures that it does not have are no lie."""
+    for it in decoded.measurements:
+        if it.quality is Quality.SUSPECT and it.metric in _NEEDED:
+            yield f"{it.key}: {it.reason}"
 
 
 def _contradictions(values: Mapping[str, float], state: str | None) -> Iterator[str]:
@@ -174,8 +212,8 @@ def _with_unit(situation: Situation, network: Network, view: PartView) -> Situat
 
     kw = _kw(view.values, unit.rated_kw)
     charge = view.values.get("battery.charge")
-    if charge is None and view.states.get("battery.status") in {"floating", "charged"}:
-        charge = 100.0
+    if charge is None and (view.state == "float" or view.states.get("battery.status") in {"floating", "charged"}):
+        charge = 100.0  # chargers float once batteries are full
     runtime_s = view.values.get("battery.runtime_s")
     celsius = view.values.get("battery.temperature")
     load_kw, charges = {**situation.load_kw, name: known(kw)}, dict(situation.charge)
@@ -233,7 +271,7 @@ def _runs_on(views: Mapping[str, PartView]) -> str:
     if any(_carries(view, states.get("feeds", set())) for view in views.values() if view.section == "generators"):
         return "generator"
     fed = states.get("ups", set()) | states.get("dc_plants", set()) | states.get("feeds", set())
-    return "utility" if fed & {"online", "eco", "boost", "trim", "float", "equalise", "ok", "bypass"} else "unknown"
+    return "utility" if fed & _FED else "unknown"
 
 
 def _carries(view: PartView, feeds: set[str]) -> bool:
