@@ -1,5 +1,6 @@
-"""A day in virtual time without any attack: noise, outages of receivers, a leap second. Whoever is accused in it is
-accused falsely.
+"""A day in virtual time without any attack: noise, outages of receivers, a leap second.
+
+Whoever is accused in it is accused falsely.
 """
 
 from __future__ import annotations
