@@ -14,12 +14,13 @@ from lifeline.clock import monotonic_s, wall_ns
 from lifeline.config import SecretError
 from lifeline.model.inventory import Inventory
 from lifeline.model.power import PowerPlant
+from lifeline.model.records import Quality, Reading
 from lifeline.runtime.daemon import Daemon, Settings, run
 from lifeline.runtime.files import write_json
 from lifeline.runtime.metrics import HealthState
 from lifeline.runtime.options import OptionError, load
 
-from .core.autonomy import assess
+from .core.autonomy import Kind, assess
 from .core.body import live_state
 from .core.judge import Judge
 from .core.learn import Discharge, learn
@@ -117,6 +118,12 @@ class _Keeper:
             if now_s - answer.at_s < LOOK_S
             for reading in answer.decoded.readings(f"power:{self._site}/{part}", now_ns)
         )
+        self._daemon.readings(
+            Reading(f"power:{self._site}", f"autonomy.{kind.value}_h", hours, "h", now_ns,
+                    Quality.MISSING if hours is None else Quality.GOOD)
+            for kind in Kind
+            for hours in (assessment.figure(kind).mid_h,)
+        )  # fmt: skip
         silent = sorted(part for part, error in poller.errors.items() if error)
         if silent:
             self._daemon.health.set(DEVICES, HealthState.DEGRADED, f"no answer: {', '.join(silent)}")

@@ -14,7 +14,7 @@ from lifeline.i18n import _
 from lifeline.runtime.options import daemon_options
 from noc.client import HubClient
 
-from .ask import View, age_text, ask, hub_option
+from .ask import Duration, View, age_text, ask, hub_option
 from .output import ExitCode, Styled, VerbError, emit, emit_json, emit_table, json_option
 
 if TYPE_CHECKING:
@@ -140,6 +140,24 @@ def _emit_figures(body: View, *, why: bool) -> None:
             emit(f"\n{figure['kind']} {figure['redundancy']} {figure['load']}: {figure['sentence']}")
             for it in figure["inputs"]:
                 emit(f"  {it['name']} = {_number(it['value'])} {it['unit']}  {it['origin']}, {age_text(it['age_s'])}")
+
+
+@power.command("history", help=_("Plot METRIC of SITE or SITE/PART; without METRIC list the latest values.\n\n"
+                                 "\b\nExamples:\n  lifeline power history core-wired autonomy.system_h --since 7d\n"
+                                 "  lifeline power history core-wired/ups-a battery.charge"))  # fmt: skip
+@click.argument("part", metavar="SITE[/PART]")
+@click.argument("metric", required=False)
+@click.option("--since", type=Duration(), default="24h", show_default=True, help=_("How far back: 30min, 2h, 7d."))
+@hub_option()
+@json_option()
+@click.pass_context
+def history_(
+    context: click.Context, part: str, metric: str | None, since: float, hub: str | None, as_json: bool
+) -> None:
+    """Show what was measured and reckoned."""
+    from .history import history
+
+    context.invoke(history, subject=f"power:{part}", metric=metric, since=since, step=None, hub=hub, as_json=as_json)
 
 
 # ---------------------------------------------------------------- what if

@@ -133,20 +133,21 @@ class Kinetic:
     def left_h(self, state: State, kw: float) -> float:
         """Return when the available well runs dry.
 
-        Newton's method from where both wells would be empty: q1 is an exponential and a falling line, convex or concave
-        throughout, so that the steps stay on one side of the root from the second one on.
+        q1 is an exponential and a falling line, convex or concave throughout: Newton's method from where the line alone
+        is at zero (or both wells are empty, where that lies in the past) stays on one side of the root.
         """
         if kw <= 0:
             return inf
         total = state[0] + state[1]
         if state[0] <= 0:
             return 0.0
-        hours = total / kw  # nothing lasts longer; there q1 is negative or zero
+        line_h = total / kw - (1 - self._c) / (self._c * self._k)
+        hours = line_h if line_h > 0 else total / kw
         for _step in range(60):
             available, slope = self._available(state, total, kw, hours)
             step = available / slope
             hours = max(0.0, hours - step)
-            if abs(step) <= 1e-10 * (hours + 1e-6):
+            if abs(step) <= 1e-7 * hours + 1e-12:  # it converges quadratically: what is left is far less
                 break
         return hours
 

@@ -51,7 +51,11 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
             load_kw = carried(it.factors, kw)
             if load_kw > it.unit.rated_kw * (1 + _TINY):
                 overloaded.append(it.unit.name)
-            draws += part_draws(it.unit.parts, load_kw / it.unit.battery_efficiency, states, holds)
+            kw_here, parts = load_kw / it.unit.battery_efficiency, it.unit.parts
+            if len(parts) == 1:  # most units, and without a call
+                draws.append((parts[0], kw_here / parts[0].count / holds[parts[0].name][1]))
+            else:
+                draws += part_draws(parts, kw_here, states, holds)
         if overloaded:
             tripped = tripped.union(overloaded)
             continue
@@ -81,7 +85,7 @@ def part_draws(
     parts: Sequence[Part], kw: float, states: Mapping[str, State], holds: Mapping[str, tuple[float, float]]
 ) -> list[tuple[Part, float]]:
     """Return what one new string of each part would carry: parts that are not empty share by what they hold."""
-    living = parts if len(parts) == 1 else [part for part in parts if part.name in states]
+    living = [part for part in parts if part.name in states]
     if len(living) == 1:
         part = living[0]
         return [(part, kw / part.count / holds[part.name][1])]
