@@ -15,7 +15,7 @@ from types import FrameType
 
 from .figures import keep, record
 
-NAMES = ("kernel", "power", "drills", "failover", "tui_table", "alarms")
+NAMES = ("kernel", "power", "drills", "failover", "tui_table", "alarms", "fuzz")
 
 
 def main(names: list[str]) -> int:

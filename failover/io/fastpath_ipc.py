@@ -160,7 +160,7 @@ class ReportServer:
     def _take(self, fd: int, data: bytes) -> None:
         try:
             message = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(message, dict):
             return

@@ -209,7 +209,8 @@ def dump_own_routes(version: int) -> bytes:
 def parse(data: bytes) -> Iterator[tuple[int, Parsed]]:
     """Yield (message type, content) for each message of a datagram that means something here.
 
-    An acknowledgement without an error yields nothing. Truncated trailing bytes are ignored.
+    An acknowledgement without an error yields nothing. Truncated trailing bytes are ignored, and so is a message whose
+    contents are of another form than we know: a machine may have addresses of other families than ours.
     """
     return parse_with(_PARSERS, data)
 
@@ -227,11 +228,18 @@ def parse_with(
         position += (length + 3) & ~3
         if kind == NLMSG_DONE:
             yield kind, Done()
-        elif kind == NLMSG_ERROR:
+        elif kind == NLMSG_ERROR and len(body) >= _ERROR.size:
             if (failure := _parse_error(body, flags, sequence)).errno:
                 yield kind, failure
-        elif (parser := parsers.get(kind)) and (content := parser(body)) is not None:
+        elif (parser := parsers.get(kind)) and (content := _parsed(parser, body)) is not None:
             yield kind, content
+
+
+def _parsed(parser: Callable[[bytes], T | None], body: bytes) -> T | None:
+    try:
+        return parser(body)
+    except (struct.error, ValueError, KeyError):
+        return None
 
 
 def split_attributes(body: bytes, position: int) -> dict[int, bytes]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from failover.io import fastpath_ipc
 from failover.io.fastpath_client import FastPathClient
@@ -131,3 +133,25 @@ async def test_the_agent_s_side_receives_in_batches_and_notices_the_end(server: 
     with pytest.raises(ConnectionError):
         await client.receive()
     client.close()
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+MESSAGES = st.fixed_dictionaries({}, optional=dict.fromkeys(("ack", "instance", "command", "rekey"), JSON))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=(JSON | MESSAGES).map(lambda value: json.dumps(value).encode()) | st.binary(min_size=1, max_size=40))
+@example(data=b"[" * 100_000)
+@example(data=b'{"ack": 1e999}')
+def test_nothing_that_a_client_says_ends_the_fast_path(server: ReportServer, clients: Any, data: bytes) -> None:
+    client = clients()
+    client.send(data)
+    server.serve()
+    publish(server)
+    assert heard(client)
+    client.close()
+    server.serve()

@@ -6,9 +6,11 @@ import os
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
-from failover.io import rtnetlink
+from failover.io import rtnetlink, tcnetlink
 from failover.io.rtnetlink import Done, Failure, Link, Nexthop
 
 
@@ -92,3 +94,30 @@ def test_an_acknowledgement_is_no_news_and_the_end_is() -> None:
 @pytest.mark.parametrize("cut", [1, 15, 17, 30])
 def test_truncated_news_are_ignored(cut: int) -> None:
     assert list(rtnetlink.parse(link_news()[:-cut])) == []
+
+
+SEEDS = [
+    rtnetlink.message(rtnetlink.RTM_NEWLINK, 0, bytes(16) + rtnetlink.attribute(rtnetlink.IFLA_IFNAME, b"fibre\0")),
+    rtnetlink.replace_nexthop(1003, 7, "10.64.0.1"),
+    rtnetlink.replace_selected_route("fd00:2::/64", 1003, {6: "fd00:1::1"}),
+    rtnetlink.message(rtnetlink.NLMSG_ERROR, 0, bytes(20)),
+]
+
+
+@given(st.binary(max_size=120) | st.tuples(st.sampled_from(SEEDS), st.integers(0, 119), st.binary(max_size=8)))
+def test_messages_of_a_form_that_we_do_not_know_are_passed_over(
+    data: bytes | tuple[bytes, int, bytes],
+) -> None:
+    if isinstance(data, tuple):
+        seed, at, spoilt = data
+        data = seed[:at] + spoilt + seed[at + len(spoilt) :]
+    for parse in (rtnetlink.parse, tcnetlink.parse):
+        list(parse(data))
+
+
+def test_an_address_of_another_family_does_not_keep_the_next_from_us() -> None:
+    mctp = rtnetlink.message(rtnetlink.RTM_NEWADDR, 0, bytes([45]) + bytes(7) + rtnetlink.attribute(2, b"\x08"))
+    ipv4 = rtnetlink.message(
+        rtnetlink.RTM_NEWADDR, 0, bytes(4) + struct.pack("=I", 7) + rtnetlink.attribute(2, bytes(4))
+    )
+    assert list(rtnetlink.parse(mctp + ipv4)) == [(rtnetlink.RTM_NEWADDR, rtnetlink.Address(7, "0.0.0.0"))]
