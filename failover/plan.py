@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from .quality_plan import QualityPlan
 
 if TYPE_CHECKING:  # pydantic must stay out of the fast path's memory
     from lifeline.model.inventory import Inventory, Link, ProtectionGroup
+from lifeline.runtime.files import write_json
 
 SCHEMA = "lifeline.fastpath-plan/1"
 SESSION_BITS = 12
@@ -159,27 +159,6 @@ class FastPathPlan:
     def save(self, path: Path) -> None:
         """Write the plan to a file, whole or not at all."""
         write_json(path, self.to_json())
-
-
-def write_json(path: Path, data: Mapping[str, Any], *, durable: bool = True) -> None:
-    """Write JSON to a file readable by its owner only, whole or not at all.
-
-    Args:
-        path: the file.
-        data: what it will hold.
-        durable: whether to wait until it would outlive the machine; else it outlives only this process.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(data, file, indent=1)
-            file.flush()
-            if durable:
-                os.fsync(file.fileno())
-        draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
 
 
 def _read_session(data: Mapping[str, Any]) -> SessionPlan:

@@ -19,12 +19,13 @@ from lifeline.config.problems import did_you_mean
 from lifeline.config.secrets import SecretError, read_key
 from lifeline.i18n import _
 from lifeline.model.inventory import Inventory
+from lifeline.runtime.files import write_json
 
 from .actuator_plan import compile_actuators
 from .agent.plan import AgentPlan
 from .keys import FILE as KEYS_FILE
 from .keys import Keys
-from .plan import FastPathPlan, PlanError, compile_plan, write_json
+from .plan import FastPathPlan, PlanError, compile_plan
 from .traffic_plan import compile_traffic
 
 _CAP_NET_ADMIN = 12

@@ -41,7 +41,7 @@ class AgentCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the figures; those of a silent fast path are missing, not old."""
         intake = self._agent.intake
-        yield GaugeMetricFamily("lifeline_agent_conditions", "Conditions that this agent has raised", intake.standing)
+        yield GaugeMetricFamily("lifeline_agent_conditions", "Conditions that this agent raised", len(intake.standing))
         yield GaugeMetricFamily("lifeline_agent_unstored", "Events that wait for room on the disk", intake.unstored)
         yield CounterMetricFamily("lifeline_agent_events_lost", "Events that a full disk made us drop", intake.lost)
         silent = self._agent.fast_path_silent

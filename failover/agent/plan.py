@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lifeline.runtime.files import write_json
+
 from ..actuator_plan import ActuatorPlan
-from ..plan import FastPathPlan, PlanError, write_json
+from ..plan import FastPathPlan, PlanError
 from ..traffic_plan import TrafficPlan
 
 SCHEMA = "lifeline.agent-plan/2"

@@ -12,9 +12,9 @@ from typing import Any
 import structlog
 
 from lifeline import clock
+from lifeline.model.judgement import Judgement
 from lifeline.runtime.capacity import Capacities, Capacity
 
-from ..core.conditions import Judgement
 from ..core.shaping import LinkTraffic, ShapingError, Tree
 from ..core.traffic_report import Sample, class_bodies, judge, judge_capacity, link_body
 from ..io.conntrack import Reset, reset_stranded

@@ -1,24 +1,15 @@
-"""Which conditions hold, judged from the fast path's present state; and what to say when that changes. Sans-IO.
-
-Judgement is a function of the state alone, and what is said is the difference to what stands already. So a restart at
-any moment raises nothing twice and leaves nothing raised for ever. An unknown state changes nothing: unknown never
-clears.
-"""
+"""Which conditions hold, judged from the fast path's present state (`lifeline.model.judgement`). Sans-IO."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from lifeline.model.judgement import Judgement, Key
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
 
 from .protection import Defect
-
-Key = tuple[str, str]
-"""Subject and name of a condition."""
-Judgement = dict[Key, Condition | None]
-"""What is known to hold, and (None) what is known not to hold. An absent key is unknown."""
 
 PATH_DOWN = "path-down"
 PATH_DEGRADED = "path-degraded"
@@ -146,36 +137,6 @@ def judge_fast_path(site: str, *, silent: bool) -> Judgement:
     text = f"the fast path of {site} is silent: a cut fibre would not be switched there"
     raised = _condition(key, PerceivedSeverity.MAJOR, cause, text, {"site": site})
     return {key: replace(raised, event_type=EventType.PROCESSING_ERROR)}
-
-
-def changes(standing: Mapping[Key, Condition], judged: Judgement) -> list[Condition]:
-    """Return the conditions to tell of: newly raised, of another severity, or cleared."""
-    told: list[Condition] = []
-    for key, condition in judged.items():
-        before = standing.get(key)
-        if condition is not None:
-            if before is None or before.perceived_severity is not condition.perceived_severity:
-                told.append(condition)
-        elif before is not None:
-            told.append(cleared(before))
-    return told
-
-
-def doubtful(judged: Judgement) -> dict[Key, Condition]:
-    """Return conditions that may stand for all we know, one for each that is now known not to hold."""
-    indeterminate = PerceivedSeverity.INDETERMINATE, ProbableCause.INDETERMINATE
-    return {key: _condition(key, *indeterminate, "", {}) for key, condition in judged.items() if condition is None}
-
-
-def orphans(standing: Mapping[Key, Condition], subjects: Iterable[str]) -> Judgement:
-    """Return the judgement that conditions on subjects we no longer watch do not hold."""
-    watched = set(subjects)
-    return {key: None for key in standing if key[0] not in watched}
-
-
-def cleared(condition: Condition) -> Condition:
-    """Return the end of a condition."""
-    return replace(condition, perceived_severity=PerceivedSeverity.CLEARED)
 
 
 def _condition(

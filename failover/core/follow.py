@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from lifeline.model.judgement import Judgement, Key
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
-
-from .conditions import Judgement, Key
 
 ACTUATION_FAILED: Final = "actuation-failed"
 BACKOFF_FIRST_S: Final = 5.0

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lifeline.model.judgement import Judgement, Key
 from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
 
-from .conditions import Judgement, Key
 from .shaping import LEAST_BPS, OTHERS, HtbClass, LinkTraffic, Tree
 
 NOT_DIVIDED = "not-divided"

@@ -16,8 +16,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from lifeline.runtime.files import write_json
+
 from ..core.protection import Command, Selector
-from ..plan import write_json
 from .group import GroupEnd
 from .groups import Effects, Groups
 from .narration import say

@@ -128,8 +128,10 @@ class Daemon:
 
     def put(self, kind: EventKind, subject: str, body: Mapping[str, Json], at_ns: int | None = None) -> bool:
         """Put an event on record; return False while the disk is full: then it waits in memory."""
-        self.keeper.put(kind, subject, body, at_ns)
-        return self._store()
+        kept = self.keeper.put(kind, subject, body, at_ns)
+        if kept:
+            self.uplink.notify()
+        return kept
 
     def show(self, subject: str, body: Mapping[str, Json]) -> None:
         """Show a live object's present state: told at once when it has changed, else every `FRESHEN_S`.
@@ -216,8 +218,8 @@ class Daemon:
             return wire.CommandResult(command.id, accepted=False, reason=f"The {self.name} daemon takes no commands.")
         if command.dry_run:
             return await self._obey(command)
-        if command.token <= self.keeper.token:
-            reason = f"Command {command.token} comes late: {self.keeper.token} has been obeyed."
+        if not self.keeper.admits(command.token):
+            reason = f"Command {command.token} comes late: a later one has been obeyed."
             return wire.CommandResult(command.id, accepted=False, reason=reason)
         if not self._note(command, "received"):
             return wire.CommandResult(command.id, accepted=False, reason="The disk is full: nothing acts unrecorded.")

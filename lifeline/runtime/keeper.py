@@ -46,10 +46,13 @@ class Keeper:
         """How many events wait for room on the disk."""
         return len(self._unstored)
 
-    @property
-    def token(self) -> int:
-        """The highest fencing token of a command that was begun."""
-        return self._memory.token
+    def admits(self, token: int) -> bool:
+        """Tell whether an order with a fencing token may be obeyed, and remember it if so."""
+        if token < self._memory.token:
+            return False
+        self._memory.token = token
+        self._memory.save()
+        return True
 
     def judge(self, judged: Judgement, at_ns: int | None = None) -> bool:
         """Take what a judgement changes; return whether that is anything. `store` makes it durable."""
@@ -63,16 +66,17 @@ class Keeper:
                 self._standing[condition.subject, condition.name] = condition
             else:
                 del self._standing[condition.subject, condition.name]
-            self._push(Draft(EventKind.CONDITION, condition.subject, condition.to_body(), at_ns))
+            self.push(Draft(EventKind.CONDITION, condition.subject, condition.to_body(), at_ns))
         return bool(told)
 
     def clear_orphans(self, subjects: Iterable[str]) -> bool:
         """End the conditions on what is no longer watched; return whether there were any."""
         return self.judge(orphans(self._standing, subjects))
 
-    def put(self, kind: EventKind, subject: str, body: Mapping[str, Json], at_ns: int | None = None) -> None:
-        """Take an event. `store` makes it durable."""
-        self._push(Draft(kind, subject, body, at_ns))
+    def put(self, kind: EventKind, subject: str, body: Mapping[str, Json], at_ns: int | None = None) -> bool:
+        """Put an event; return False when the disk is full: then it waits."""
+        self.push(Draft(kind, subject, body, at_ns))
+        return self.store()
 
     def store(self) -> bool:
         """Make all that was taken durable; return False when the disk is full."""
@@ -86,10 +90,15 @@ class Keeper:
             self._dropped.clear()
             for event in events:
                 self._memory.put(event)
+            self.stored()
             self._memory.save()
         return True
 
-    def _push(self, draft: Draft) -> None:
+    def stored(self) -> None:
+        """Note what else is true now that everything taken is durable; the memory is saved next."""
+
+    def push(self, draft: Draft) -> None:
+        """Take an event. `store` makes it durable."""
         if len(self._unstored) == UNSTORED_MAX:
             oldest = self._unstored.popleft()
             self.lost += 1

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from failover.keys import FILE, Keys
-from failover.plan import FastPathPlan, GroupPlan, SessionPlan, write_json
+from failover.plan import FastPathPlan, GroupPlan, SessionPlan
 from failover.quality_plan import QualityPlan
+from lifeline.runtime.files import write_json
 
 REPOSITORY = Path(__file__).parents[3]
 

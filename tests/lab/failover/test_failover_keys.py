@@ -12,7 +12,8 @@ from failover_world import FastPathProcess, Probes, World, plan_of, two_sites, u
 
 from failover.io.fastpath_client import order_rekey
 from failover.keys import FILE, KeyPlan, Keys
-from failover.plan import FastPathPlan, write_json
+from failover.plan import FastPathPlan
+from lifeline.runtime.files import write_json
 
 pytestmark = pytest.mark.lab
 

@@ -13,7 +13,8 @@ from typing import Any
 from failover_world import World, until
 
 from failover.keys import FILE, Keys
-from failover.plan import FastPathPlan, write_json
+from failover.plan import FastPathPlan
+from lifeline.runtime.files import write_json
 
 
 class Ours:

@@ -3,14 +3,8 @@ from __future__ import annotations
 import pytest
 from shell_bodies import group, path, quality
 
-from failover.core.conditions import (
-    changes,
-    doubtful,
-    judge_fast_path,
-    judge_group,
-    judge_path,
-    orphans,
-)
+from failover.core.conditions import judge_fast_path, judge_group, judge_path
+from lifeline.model.judgement import changes, doubtful, orphans
 from lifeline.model.records import PerceivedSeverity
 
 FIBRE, SAT = ("link:fibre", "path-down"), ("link:sat", "path-down")

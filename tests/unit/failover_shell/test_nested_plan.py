@@ -14,13 +14,14 @@ from failover.core import conditions
 from failover.core.protection import DampingConfig, Protection, ProtectionConfig
 from failover.fastpath.group import GroupEnd
 from failover.keys import FILE, KeyPlan, Keys, KeysError
-from failover.plan import FastPathPlan, PlanError, check_plan, compile_plan, write_json
+from failover.plan import FastPathPlan, PlanError, check_plan, compile_plan
 from failover.traffic_plan import compile_traffic
 from lifeline import clock
 from lifeline.config import load_inventory
 from lifeline.config.secrets import SecretError, read_key
 from lifeline.model.inventory import Credential, Inventory, SecretRef
 from lifeline.model.records import PerceivedSeverity
+from lifeline.runtime.files import write_json
 
 INVENTORY = """
 lifeline: 1
