@@ -22,7 +22,8 @@ class Fault:
     kind: str
     since_s: float
     size: float = 0.0
-    """ns of a step or a delay, ns/s of a ramp, s of a leap, weeks, m/s of a walk."""
+    """ns of a step or a delay, ns/s of a ramp, s of a leap, weeks, m/s of a walk; of a jam ns/s: many receivers go on
+    with pulses by their own oscillator, and 0 is one that stops them."""
 
     def error_ns(self, at_s: float) -> float:
         """Return by how much the receiver's time is false."""
@@ -30,7 +31,7 @@ class Fault:
         match self.kind:
             case "step":
                 return self.size
-            case "ramp":
+            case "ramp" | "jam":
                 return self.size * age_s
             case "meacon":
                 return -abs(self.size)
@@ -78,7 +79,7 @@ class Receiver:
 
     def pulse_ns(self, at_s: float) -> float | None:
         """Return the error of its pulse, ns, or None where it gives none."""
-        if not self.speaks(at_s) or self._has("jam", at_s):
+        if not self.speaks(at_s) or (self._has("jam", at_s) and self.fault and not self.fault.size):
             return None
         own = self.bias_ns + self.rng.gauss(0, self.noise_ns)
         own += self.wander_ns * sin(2 * pi * at_s / 5400 + self._phase)
