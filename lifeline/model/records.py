@@ -120,6 +120,8 @@ class EventKind(StrEnum):
     ALARM = "alarm"  # body: an operator's act: {"act": acknowledge | unacknowledge | shelve | unshelve | note, ...}
     TRAFFIC = "traffic"  # body: flows that a switch stranded were reset: {"site", "group", "link", "flows", ...}
     ACTUATION = "actuation"  # body: a router follows a switch: {"phase": requested | done | failed, "device", ...}
+    TIMING = "timing"  # body: the arbiter of a site's time decided: {"source", "before", "after", "evidence", ...}
+    PLAYBOOK = "playbook"  # body: an entry of a run, with its place in the audit's chain: {"type", ..., "audit"}
     MAINTENANCE = "maintenance"  # body: a window on the subject: {"act": begin | end, "id", "from_ns", "until_ns", ...}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from lifeline.clock import monotonic_s, wall_ns
+from lifeline.clock import wall_ns
 
 from ..core.source import Satellite, Telemetry
 
@@ -128,7 +128,12 @@ def parse(line: bytes) -> Mapping[str, Any]:
 
 
 async def follow(
-    host: str, port: int, device: str | None, heard: Callable[[Telemetry], None], failed: Callable[[str], None]
+    host: str,
+    port: int,
+    device: str | None,
+    now_s: Callable[[], float],
+    heard: Callable[[Telemetry], None],
+    failed: Callable[[str], None],
 ) -> None:
     """Follow gpsd for ever; its restarts and its garbage are survived.
 
@@ -136,6 +141,7 @@ async def follow(
         host: where gpsd listens.
         port: its TCP port.
         device: the receiver as gpsd names it; None for the only one.
+        now_s: reads the oscillator.
         heard: called with each telemetry.
         failed: called with the reason when gpsd cannot be heard, and with nothing when it is heard again.
     """
@@ -146,7 +152,7 @@ async def follow(
             try:
                 wanted = _WATCH | ({"device": device} if device else {})
                 writer.write(b"?WATCH=" + json.dumps(wanted).encode() + b";\n")
-                await _listen(reader, GpsdView(device), heard, failed)
+                await _listen(reader, GpsdView(device), now_s, heard, failed)
             finally:
                 writer.close()
         except TimeoutError:
@@ -159,6 +165,7 @@ async def follow(
 async def _listen(
     reader: asyncio.StreamReader,
     view: GpsdView,
+    now_s: Callable[[], float],
     heard: Callable[[Telemetry], None],
     failed: Callable[[str], None],
 ) -> None:
@@ -169,7 +176,7 @@ async def _listen(
                 line = await reader.readline()
                 if not line:
                     raise ConnectionError("closed by gpsd")
-                said = view.report(parse(line), monotonic_s(), wall_ns() / 1e9)
+                said = view.report(parse(line), now_s(), wall_ns() / 1e9)
                 if said is not None:
                     break
         failed("")
