@@ -242,6 +242,43 @@ class HubClient:
         body = {"command": command, "target": target, "text": text} | {k: v for k, v in more.items() if v is not None}
         return await self._request("POST", "/commands", json=body, headers=headers)
 
+    async def playbooks(self) -> dict[str, Any]:
+        """Return the playbooks that are loaded, and the problems of those that are not."""
+        return await self._get("/playbooks")
+
+    async def ask_playbook(
+        self,
+        name: str,
+        question: Literal["plan", "check", "run"],
+        parameters: Mapping[str, Json],
+        text: str = "",
+        by: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> dict[str, Any]:
+        """Ask what a run of a playbook would do (`plan`, `check`), or start one (`run`)."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        body = {"parameters": dict(parameters), "text": text, "by": by}
+        path = f"/playbooks/{quote(name, safe='')}/{question}"
+        return dict(await self._request("POST", path, json=body, headers=headers))
+
+    async def runs(self, playbook: str | None = None) -> dict[str, Any]:
+        """Return the latest runs, and whether playbooks are halted."""
+        return await self._get("/runs", playbook=playbook)
+
+    async def playbook_run(self, identifier: str) -> dict[str, Any]:
+        """Return a run with its plan."""
+        return await self._get(f"/runs/{quote(identifier, safe='')}")
+
+    async def say_of_run(self, identifier: str, word: str, **more: Json) -> dict[str, Any]:
+        """Say a person's word about a run: approve, reject, abort or resume."""
+        path = f"/runs/{quote(identifier, safe='')}/{word}"
+        return dict(await self._request("POST", path, json=_present(**more), headers={}))
+
+    async def halt_playbooks(self, *, halted: bool, by: str | None = None) -> dict[str, Any]:
+        """Have playbooks begin nothing any more, or go on."""
+        path = f"/orchestrator/{'halt' if halted else 'release'}"
+        return dict(await self._request("POST", path, json={"by": by}, headers={}))
+
     # ---------------------------------------------------------------- following
 
     async def stream(self, after: int | None = None) -> AsyncIterator[StreamMessage]:

@@ -16,7 +16,7 @@ import os
 import shutil
 import sqlite3
 import uuid
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -82,6 +82,8 @@ class Hub:
         agents: the daemons that are connected.
         history: of readings; None where its file cannot be opened.
         notifier: tells people; None where nobody is to be told.
+        on_stored: is told of each event that was committed.
+        more_gauges: figures of what works beside the hub.
     """
 
     def __init__(self, inventory: Inventory, data: Path, name: str, notifications: Notifications | None = None) -> None:
@@ -106,6 +108,8 @@ class Hub:
         self._path = data / JOURNAL_FILE
         self._began_s = monotonic_s()
         self._seq = 0
+        self.on_stored: Callable[[StoredEvent], None] | None = None
+        self.more_gauges: Callable[[], Iterable[Gauge]] | None = None
         self._journal = ""
         self._untold: Event | None = None
         self._snapshot_at = (0, 0.0)
@@ -282,6 +286,8 @@ class Hub:
             self._journal = stored[0].event.boot_id
         for one in stored:
             self._count(one)
+            if self.on_stored is not None:
+                self.on_stored(one)
             if self.broadcast.wants_events:
                 self.broadcast.event(one.cursor, telling.event(EventView.of(one)))
             for change in self.projection.apply(one):
@@ -399,6 +405,18 @@ class Hub:
         if self.projection.reports_otherwise(condition):
             await self.write(EventKind.CONDITION, condition.subject, condition.to_body())
 
+    async def save_fold(self, name: str, body: Json) -> None:
+        """Keep somebody else's fold of the journal, up to the present cursor.
+
+        Raises:
+            JournalError: it cannot be kept.
+        """
+        await self._engine.save_snapshot(name, self.cursor, body)
+
+    async def load_fold(self, name: str) -> tuple[int, Json] | None:
+        """Return (cursor, body) of a fold that was kept, or None."""
+        return await self._engine.load_snapshot(name)
+
     async def _save_snapshot(self) -> None:
         record = self.projection.record
         cursor = record.cursor
@@ -471,6 +489,8 @@ class Hub:
             yield "lifeline_hub_notifications_sent:receiver", "Notifications that got through", sent
             yield "lifeline_hub_notifications_failed", "Attempts to notify that failed", float(notifier.failed)
             yield "lifeline_hub_notifications_dropped", "Notifications given up", float(notifier.dropped)
+        if self.more_gauges is not None:
+            yield from self.more_gauges()
         history = self.history
         yield "lifeline_hub_readings", "Readings taken", float(history.taken if history else 0)
         yield "lifeline_hub_readings_dropped", "Readings dropped", float(history.dropped if history else 0)

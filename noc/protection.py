@@ -15,7 +15,7 @@ from lifeline.runtime.wire import PROTECTION_COMMANDS, CommandResult
 
 PREFIX: Final = "protection."
 COMMANDS: Final = frozenset(PREFIX + command for command in PROTECTION_COMMANDS)
-_CENTRES: Final = frozenset({SiteKind.CORE_ROOM_WIRED, SiteKind.CORE_ROOM_800M, SiteKind.COMMAND_CENTRE})
+CENTRES: Final = frozenset({SiteKind.CORE_ROOM_WIRED, SiteKind.CORE_ROOM_800M, SiteKind.COMMAND_CENTRE})
 
 _HOLDING: Final = frozenset({"lockout", "freeze"})
 """Commands under which traffic stays on a path even when it fails."""
@@ -67,7 +67,7 @@ def choose_end(
         UnreachableError: the end that was named, or that it must be, or both are not reached.
     """
     link = inventory.links[inventory.protection_groups[group].working]
-    sites = sorted((link.a.site, link.b.site), key=lambda site: inventory.sites[site].kind in _CENTRES)
+    sites = sorted((link.a.site, link.b.site), key=lambda site: inventory.sites[site].kind in CENTRES)
     if at is not None:
         if at not in sites:
             raise NoSuchEndError(f"{group} ends at {sites[0]} and {sites[1]}, not at {at!r}")

@@ -23,6 +23,7 @@ from .api.auth import Door
 from .hub import Hub
 from .listen import SOCKET_FILE, Listener, local_socket, tcp_socket
 from .notify.config import Notifications
+from .playbooks import Playbooks, PlaybookSettings
 from .tls import Certificate, server_context
 from .tokens import TokenStore
 
@@ -39,6 +40,7 @@ def run_hub(
     name: str,
     listeners: Sequence[Listener],
     notifications: Notifications | None = None,
+    playbooks: PlaybookSettings | None = None,
 ) -> None:
     """Run a hub until SIGTERM or SIGINT (see `serve`)."""
 
@@ -46,7 +48,7 @@ def run_hub(
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-        await serve(inventory, data, run, name, listeners, stopping, notifications)
+        await serve(inventory, data, run, name, listeners, stopping, notifications, playbooks)
 
     asyncio.run(until_told())
 
@@ -59,6 +61,7 @@ async def serve(
     listeners: Sequence[Listener],
     stopping: asyncio.Event,
     notifications: Notifications | None = None,
+    playbooks: PlaybookSettings | None = None,
 ) -> None:
     """Run a hub until it is told to stop, or until a part of it fails.
 
@@ -70,6 +73,7 @@ async def serve(
         listeners: TCP addresses besides the local socket.
         stopping: set to stop it.
         notifications: whom to tell of what.
+        playbooks: which playbooks, and what they may reach.
 
     Raises:
         ListenError: an address is taken or not this machine's.
@@ -79,6 +83,9 @@ async def serve(
     hub = Hub(inventory, data, name, notifications)
     await hub.start()
     app = create_app(hub, TokenStore(data))
+    running = Playbooks(hub, app.state.commands, data, playbooks or PlaybookSettings())
+    app.state.playbooks = running
+    await running.start()
     try:
         with contextlib.ExitStack() as sockets:
             servers = [_server(app, sockets.enter_context(local_socket(run / SOCKET_FILE)), None)]
@@ -88,6 +95,7 @@ async def serve(
             ]
             await _serving(hub, servers, stopping)
     finally:
+        await running.stop()
         await hub.stop()
 
 

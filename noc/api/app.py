@@ -13,7 +13,7 @@ from lifeline.clock import monotonic_s
 from ..commands import Commands
 from ..hub import Hub
 from ..tokens import TokenStore
-from . import ingest, problems, routes, stream
+from . import ingest, playbooks, problems, routes, stream
 
 PREFIX = "/api/v1"
 MAX_BODY_BYTES = 64 * 1024
@@ -44,7 +44,7 @@ def create_app(hub: Hub | None = None, tokens: TokenStore | None = None) -> Fast
     app.state.commands = Commands(hub) if hub is not None else None
     app.state.began_s = monotonic_s()
     problems.install(app)
-    for module in (routes, stream, ingest):
+    for module in (routes, playbooks, stream, ingest):
         app.include_router(module.router, prefix=PREFIX)
     return app
 

@@ -88,6 +88,19 @@ Examples:
     type=click.Path(path_type=Path),
     help=_("File that says whom to tell of what, and where the heartbeat goes."),
 )
+@click.option(
+    "--playbooks",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    multiple=True,
+    help=_("A directory of playbooks besides those that ship; repeat for more."),
+)
+@click.option("--allow-host", multiple=True, metavar="HOST[:PORT]", help=_("A host that playbooks may reach."))
+@click.option("--allow-program", multiple=True, metavar="PATH", help=_("A program that playbooks may run."))
+@click.option(
+    "--audit-copy",
+    type=click.Path(path_type=Path, file_okay=False),
+    help=_("A second place for the audit's end, by preference on another disk; DATA/audit otherwise."),
+)
 @click.option("--name", help=_("The hub's name, by habit the site it runs at; this machine's name otherwise."))
 @click.option("--listen", "addresses", multiple=True, metavar="HOST:PORT", help=_("A TCP address; repeat for more."))
 @click.option("--tls", is_flag=True, help=_("Speak TLS on TCP, with a certificate of its own made at first start."))
@@ -99,14 +112,20 @@ def run(
     data: Path,
     run_directory: Path,
     notifications: Path | None,
+    playbooks: tuple[Path, ...],
+    allow_host: tuple[str, ...],
+    allow_program: tuple[str, ...],
+    audit_copy: Path | None,
     name: str | None,
     addresses: tuple[str, ...],
     tls: bool,
     insecure: bool,
 ) -> ExitCode:
     """Run a hub."""
+    from failover.steps.kind import Allowed
     from lifeline.journal.engine import JournalBusyError, JournalError
     from lifeline.runtime.logging import configure_logging
+    from noc.playbooks import PlaybookSettings
     from noc.serve import run_hub
 
     name = name or socket.gethostname().partition(".")[0]
@@ -122,7 +141,9 @@ def run(
     if (token := TokenStore(data).create_first()) is not None:
         narrate(_("first administrator's token, shown this once: {token}").format(token=token))
     try:
-        run_hub(loaded, data, run_directory, name, listeners, told)
+        allowed = Allowed(frozenset(allow_host), frozenset(allow_program))
+        settings = PlaybookSettings(playbooks, allowed, audit_copy)
+        run_hub(loaded, data, run_directory, name, listeners, told, settings)
     except JournalBusyError as error:
         raise VerbError(_("another hub runs on this data: {error}").format(error=error)) from None
     except JournalError as error:

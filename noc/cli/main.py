@@ -33,6 +33,8 @@ def _summaries() -> dict[str, str]:
         "link": _("List and show links and protection groups"),
         "protection": _("Show protection groups and command them"),
         "alarm": _("List, explain, acknowledge and shelve alarms"),
+        "playbook": _("Plan, check, run and approve playbooks"),
+        "audit": _("Verify the record of what was done"),
         "maintenance": _("Say what is worked on"),
         "history": _("Plot what was measured"),
         "event": _("List the journal's events"),

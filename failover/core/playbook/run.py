@@ -135,8 +135,10 @@ class Run:
         key: what it was started for; no two runs have the same.
         state: where it is.
         reason: why it is there, as a sentence.
-        agreed: who agreed.
+        agreed: who agreed to the plan.
+        consents: who agreed since it began, to its going on.
         aborting: who wants it to end; empty: nobody.
+        freed: who lets it begin although too much fails at once; empty: nobody.
         created_ns, began_ns, ended_ns: wall time.
         entries: how many.
     """
@@ -153,7 +155,9 @@ class Run:
         self.state = RunState.PLANNED
         self.reason = ""
         self.agreed: list[str] = []
+        self.consents: list[str] = []
         self.aborting = ""
+        self.freed = ""
         self.created_ns = at_ns
         self.began_ns: int | None = None
         self.ended_ns: int | None = None
@@ -178,10 +182,14 @@ class Run:
                 self._apply_run(entry, at_ns)
             case "step":
                 self._apply_step(entry)
-            case "agreed":
+            case "agreed" if self.state is RunState.PLANNED:
                 self.agreed.append(entry["by"])
+            case "agreed":
+                self.consents.append(entry["by"])
             case "abort":
                 self.aborting = entry["by"]
+            case "freed":
+                self.freed = entry["by"]
             case "resumed":
                 self.resume()
             case other:

@@ -1,0 +1,302 @@
+"""The hub's side of playbooks: facts from what it knows, entries in its journal, commands through its door."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import structlog
+
+from failover.core.playbook import Fact, Facts
+from failover.core.playbook.audit import Head, sign
+from failover.orchestrator import OURS, Kept, Orchestrator, RefusedError
+from failover.playbooks import load_all, shipped
+from failover.steps.kind import Allowed, Command
+from failover.steps.registry import Registry
+from lifeline.clock import wall_ns
+from lifeline.model.inventory import Inventory
+from lifeline.model.records import Condition, EventKind, Json, PerceivedSeverity, StoredEvent
+
+from .agents import NoAnswerError
+from .commands import ArgumentError, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
+from .domains import NoSuchCommandError
+from .hub import Hub
+from .protection import CENTRES, NoSuchEndError, UnreachableError
+from .telling import encoded
+from .views import CommandView, GroupView, LinkView, SiteView
+
+SNAPSHOT: Final = "playbooks"
+KEY_FILE: Final = "audit.key"
+HEAD_FILE: Final = "audit.heads"
+SIGN_S: Final = 1.0
+"""The audit's end is countersigned at most this often, and when the hub stops."""
+
+log = structlog.get_logger(__name__)
+
+
+class HubFacts:
+    """What the hub knows, by the names that playbooks use.
+
+    `live:SUBJECT`, `site:ID`, `link:ID`, `group:ID`: views; `alarm:SUBJECT NAME`: the active alarm, or null;
+    `daemon:NODE`: whether it is connected; `sites`: how many there are and fail.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+
+    def get(self, name: str) -> Fact:
+        """Return a fact; unknown when nobody has told it."""
+        kind, _, identifier = name.partition(":")
+        projection, inventory = self._hub.projection, self._hub.inventory
+        if kind == "live":
+            views = [it for it in projection.live.find(identifier) if it.fresh]
+            latest = max(views, key=lambda it: it.heard_at_ns, default=None)
+            return (
+                Fact() if latest is None else Fact(dict(latest.body), max(0.0, (wall_ns() - latest.heard_at_ns) / 1e9))
+            )
+        if kind == "site" and identifier in inventory.sites:
+            return Fact(_document(projection.site(identifier)), 0.0)
+        if kind == "link" and identifier in inventory.links:
+            return Fact(_document(projection.link(identifier)), 0.0)
+        if kind == "group" and identifier in inventory.protection_groups:
+            view = _document(projection.group(identifier))
+            return Fact(view, 0.0) if all(end["fresh"] for end in view["ends"].values()) else Fact()
+        if kind == "daemon":
+            return Fact({"connected": identifier in self._hub.agents}, 0.0)
+        if kind == "alarm":
+            subject, _, condition = identifier.rpartition(" ")
+            found = next(
+                (it for it in projection.active_alarms() if (it.resource, it.alarm_type_id) == (subject, condition)),
+                None,
+            )
+            return Fact(
+                None if found is None else {"severity": found.perceived_severity.value, "text": found.text}, 0.0
+            )
+        return Fact()
+
+    def in_maintenance(self, subject: str) -> bool:
+        """Tell whether a window is open on a subject or on its site."""
+        now_ns = wall_ns()
+        covered = {subject, *(f"site:{site}" for site in self._hub.projection.subjects.sites(subject))}
+        return any(
+            it.from_ns <= now_ns < it.until_ns and it.subject in covered for it in self._hub.projection.record.windows
+        )
+
+    def failing_share(self) -> float:
+        """Return the share of sites with a critical alarm on themselves, their power or a daemon of theirs."""
+        sites = self._hub.inventory.sites
+        critical = [
+            it for it in self._hub.projection.active_alarms() if it.perceived_severity is PerceivedSeverity.CRITICAL
+        ]
+        failing = {site for it in critical for site in self._hub.projection.subjects.sites(it.resource)[:1]}
+        return len(failing & sites.keys()) / len(sites) if sites else 0.0
+
+
+class Countersign:
+    """Notes the end of the audit's chain in a second place, under a key of its own."""
+
+    def __init__(self, data: Path, copy: Path) -> None:
+        """Open the second place.
+
+        Args:
+            data: where the key is, made at the first start.
+            copy: directory of the second place, by preference on another disk or machine.
+        """
+        self._key = audit_key(data)
+        copy.mkdir(parents=True, exist_ok=True)
+        self._file = (copy / HEAD_FILE).open("a", encoding="ascii")
+        self._signed_ns = 0
+        self._head = Head()
+
+    def note(self, head: Head) -> None:
+        """Take note of the end; it is written at most once a second."""
+        self._head = head
+        if wall_ns() - self._signed_ns >= SIGN_S * 1e9:
+            self.write()
+
+    def write(self) -> None:
+        """Write the end down."""
+        if self._head.number:
+            self._signed_ns = wall_ns()
+            self._file.write(sign(self._head, self._signed_ns, self._key) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Write the last end and close."""
+        self.write()
+        self._file.close()
+
+
+def _document(view: SiteView | LinkView | GroupView) -> Json:
+    return json.loads(encoded(view))
+
+
+def audit_key(data: Path) -> bytes:
+    """Return the key of countersignatures, made at first use, for its owner only."""
+    path = data / KEY_FILE
+    try:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    except FileNotFoundError:
+        key = secrets.token_bytes(32)
+        path.touch(mode=0o600)
+        path.write_text(key.hex(), encoding="ascii")
+        return key
+
+
+class HubPort:
+    """What the orchestrator gets of the hub."""
+
+    def __init__(self, hub: Hub, commands: Commands, countersign: Countersign) -> None:
+        self.facts: Facts = HubFacts(hub)
+        self.inventory: Inventory = hub.inventory
+        self._hub = hub
+        self._commands = commands
+        self._countersign = countersign
+
+    async def keep(self, drafts: Sequence[tuple[str, Mapping[str, Json]]]) -> None:
+        """Put entries into the journal, all or none."""
+        if not await self._hub.write_all((EventKind.PLAYBOOK, subject, body) for subject, body in drafts):
+            raise RefusedError(f"nothing was done: {self._hub.trouble}")
+
+    async def entries(self) -> AsyncIterator[Kept]:
+        """Yield the entries of the journal."""
+        async for stored in self._hub.read(0, kind=EventKind.PLAYBOOK):
+            yield Kept(stored.cursor, stored.event.observed_at_ns, stored.event.subject, stored.event.body)
+
+    async def command(self, command: str, target: str, arguments: Mapping[str, Json], key: str, by: str) -> Command:
+        """Have a command carried out; who sends the same key again gets the same outcome."""
+        more = dict(arguments)
+        at, to = (more.pop(name, None) if command.startswith("protection.") else None for name in ("at", "to"))
+        asked = Asked(command, target, by, f"playbook run {key.partition('/')[0]}", key, at, to, arguments=more)
+        try:
+            return _of(await self._commands.run(asked))
+        except (
+            NoSuchTargetError,
+            ArgumentError,
+            NoSuchEndError,
+            NoSuchCommandError,
+            KeyReusedError,
+            UnreachableError,
+            NoRoomError,
+        ) as error:
+            return Command("refused", str(error) or type(error).__name__)
+        except NoAnswerError as error:
+            return Command("unknown", str(error))
+
+    def known_command(self, key: str) -> Command | None:
+        """Return what became of a command."""
+        found = self._hub.projection.record.command_under(key)
+        return None if found is None else _of(found)
+
+    def site_of(self, subject: str) -> str:
+        """Return the one site of a subject; of a link or group the station's, for that is what is at stake."""
+        sites = self._hub.projection.subjects.sites(subject)
+        stations = [site for site in sites if not _is_centre(self.inventory, site)]
+        return (stations or list(sites) or [""])[0]
+
+    def show(self, subject: str, body: Mapping[str, Json]) -> None:
+        """Show a run live."""
+        self._hub.set_state(self._hub.node, subject, body)
+
+    def countersign(self, head: Head) -> None:
+        """Note the audit's end in the second place."""
+        self._countersign.note(head)
+
+    async def save(self, body: Json) -> None:
+        """Keep a snapshot."""
+        await self._hub.save_fold(SNAPSHOT, body)
+
+
+def _is_centre(inventory: Inventory, site: str) -> bool:
+    known = inventory.sites.get(site)
+    return known is not None and known.kind in CENTRES
+
+
+def _of(view: CommandView) -> Command:
+    return Command(view.phase, view.detail, view.before, view.after)
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookSettings:
+    """Which playbooks, and what they may reach."""
+
+    directories: tuple[Path, ...] = ()
+    """Of playbooks besides those that ship; a later one's replaces an earlier one's of its name."""
+    allowed: Allowed = field(default_factory=Allowed)
+    """What steps may reach."""
+    audit_copy: Path | None = None
+    """The second place of the audit's end; `audit` in the hub's data if None."""
+
+
+class Playbooks:
+    """The playbooks of one hub, from `start` to `stop`.
+
+    Attributes:
+        orchestrator: that runs them.
+        problems: of the files that were not loaded.
+    """
+
+    def __init__(self, hub: Hub, commands: Commands, data: Path, settings: PlaybookSettings) -> None:
+        """Load the files.
+
+        Args:
+            hub: the hub.
+            commands: its door for commands.
+            data: its data directory.
+            settings: which files, and what steps may reach.
+        """
+        self._hub = hub
+        self._countersign = Countersign(data, settings.audit_copy or data / "audit")
+        registry = Registry()
+        books, self.problems = load_all([shipped(), *settings.directories], registry)
+        for problem in self.problems:
+            log.error("playbook is not loaded", problem=str(problem))
+        self.orchestrator = Orchestrator(HubPort(hub, commands, self._countersign), books, registry, settings.allowed)
+
+    async def start(self) -> None:
+        """Go on where the last life ended."""
+        saved = await self._hub.load_fold(SNAPSHOT)
+        if saved is not None:  # at the very first start, what stands already starts nothing
+            cursor, snapshot = saved
+            self.orchestrator.restore(snapshot)
+            async for stored in self._hub.read(cursor, kind=EventKind.CONDITION):
+                self._observe(stored)
+        self._hub.on_stored = self._observe
+        self._hub.more_gauges = self.gauges
+        await self.orchestrator.start()
+        log.info("playbooks are ready", playbooks=len(self.orchestrator.playbooks), problems=len(self.problems))
+
+    async def stop(self) -> None:
+        """End."""
+        self._hub.on_stored = None
+        await self.orchestrator.stop()
+        self._countersign.close()
+
+    def _observe(self, stored: StoredEvent) -> None:
+        event = stored.event
+        if event.kind is not EventKind.CONDITION:
+            return
+        try:
+            condition = Condition.from_body(event.body)
+        except ValueError:
+            return  # the record counts it
+        self.orchestrator.observe(event.node, condition, stored.recorded_at_ns)
+
+    def gauges(self) -> list[tuple[str, str, Any]]:
+        """Return the figures."""
+        it = self.orchestrator
+        return [
+            ("lifeline_playbook_runs:state", "Playbook runs that are not over", it.by_state()),
+            ("lifeline_playbook_ended:state", "Playbook runs that ended since the hub began",
+             {state: float(count) for state, count in it.counts.items()}),
+            ("lifeline_playbook_halted", "Whether playbooks are halted", float(it.halted.is_set())),
+            ("lifeline_playbooks", "Playbooks loaded", float(len(it.playbooks))),
+            ("lifeline_playbook_problems", "Mistakes in playbook files not loaded", float(len(self.problems))),
+        ]  # fmt: skip
+
+
+__all__ = ["OURS", "HubFacts", "Playbooks"]
