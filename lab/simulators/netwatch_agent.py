@@ -182,9 +182,9 @@ class Agent:
         if boots != self.boots or abs(time - int(now_s)) > _WINDOW_S:
             return self._report(message_id, _NOT_IN_WINDOW, now_s, signed=True)
         start, stop = ber.expect(data, at, end, ber.OCTET_STRING)
-        vector = data[parts[1][0] : parts[1][1]].rjust(4, b"\0")[-4:] + data[parts[2][0] : parts[2][1]].rjust(
-            4, b"\0"
-        )[-4:]
+        vector = (
+            data[parts[1][0] : parts[1][1]].rjust(4, b"\0")[-4:] + data[parts[2][0] : parts[2][1]].rjust(4, b"\0")[-4:]
+        )
         cipher = Cipher(algorithms.AES(privacy), CFB(vector + data[slice(*parts[5])])).decryptor()
         plain = cipher.update(data[start:stop])
         at, end = ber.expect(plain, 0, len(plain), ber.SEQUENCE)

@@ -141,7 +141,9 @@ class Fleet:
             if site is None or site.fault is Fault.HANG:
                 continue
             now_s = monotonic_s()
-            answer = os.urandom(64) if site.fault is Fault.GARBAGE else site.agent.answer(datagram, now_s - site.started_s)
+            answer = (
+                os.urandom(64) if site.fault is Fault.GARBAGE else site.agent.answer(datagram, now_s - site.started_s)
+            )
             if answer is None:
                 continue
             if site.fault is Fault.SLOW:

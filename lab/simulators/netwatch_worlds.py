@@ -1,4 +1,4 @@
-"""What the lab's agents tell: a site's router, a room's sensors, a trunked base station and its controller, with faults."""
+"""What the lab's agents tell: a router, a room's sensors, a trunked base station and its controller, with faults."""
 
 from __future__ import annotations
 

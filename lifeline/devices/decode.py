@@ -20,6 +20,7 @@ from ..model.inventory import DeviceKind
 from ..model.records import Quality, Reading
 from .library import Family, Tier
 from .model import Profile, Source
+from .places import plain, users
 from .recording import Value, text_of
 from .units import Unit, converter
 from .vocabulary import Check, Health, Holds, MetricEntry
@@ -125,7 +126,7 @@ def decode(family: Family, answers: Answers) -> Decoded:
         family: from `Library.family`.
         answers: as `Answers` says; objects the family does not know are ignored.
     """
-    return _decoder(family).decode(answers)
+    return decoder(family).decode(answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class _Raw:
     place: str
 
 
-class _Decoder:
+class Decoder:
     """A family made ready: units resolved, words and patterns compiled, places of OIDs remembered."""
 
     def __init__(self, family: Family) -> None:
@@ -146,13 +147,15 @@ class _Decoder:
         self._placed: dict[str, tuple[str, str] | None] = {}
         self._units: dict[tuple[str, str], Unit] = {}
         self._words: dict[int, tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]] = {}
+        self._users = users(family)
+        self._plain = plain(family)
         for tiers in family.states.values():
             for source in (source for tier in tiers for source in tier.sources):
                 self._words[id(source)] = _compiled(source.values)
 
     def decode(self, answers: Answers) -> Decoded:
         """Decode one set of answers."""
-        rows = self._rows(answers)
+        rows = self.rows(answers)
         measurements = [
             it for metric, tiers in self.family.readings.items() for it in self._metric(metric, tiers, answers, rows)
         ]
@@ -176,7 +179,50 @@ class _Decoder:
             problems=tuple(told),
         )
 
-    def _rows(self, answers: Answers) -> dict[str, dict[str, Value]]:
+    def users(self, oid: str) -> frozenset[str]:
+        """Return the metrics and states that an object has a part in."""
+        place = self._placed.get(oid, _UNPLACED)
+        if place is _UNPLACED:
+            place = self._placed[oid] = self._place(oid)
+        return self._users.get(place[0] if place else oid, _NOBODY)
+
+    def again(self, before: Measurement, value: Value) -> Measurement | None:
+        """Return a good measurement with a new raw value; None where that takes more than its unit and range.
+
+        Args:
+            before: as told in the round before.
+            value: what its object holds now.
+        """
+        place = self._placed[before.place]
+        found = self._plain.get(place[0] if place else before.place)
+        if found is None or before.quality is not Quality.GOOD:
+            return None
+        profile, source = found
+        entry = self.family.vocabulary.metrics[before.metric]
+        raw = _Raw(before.instance, value, before.place)
+        told = self._measured(before.metric, entry, profile, source, raw, {})
+        return told if told.quality is Quality.GOOD else None
+
+    def some(
+        self, names: Iterable[str], answers: Answers, rows: Mapping[str, Mapping[str, Value]]
+    ) -> tuple[list[Measurement], list[State]]:
+        """Decode some metrics and states only; what they contradict is not looked at.
+
+        Args:
+            names: of metrics and states.
+            answers: all of the device's.
+            rows: its tables' cells, as `rows` returns them.
+        """
+        measurements: list[Measurement] = []
+        states: list[State] = []
+        for name in names:
+            if (tiers := self.family.readings.get(name)) is not None:
+                measurements += self._metric(name, tiers, answers, rows)
+            elif (tiers := self.family.states.get(name)) is not None:
+                states += self._state(name, tiers, answers, rows)
+        return measurements, states
+
+    def rows(self, answers: Answers) -> dict[str, dict[str, Value]]:
         """Return the tables' cells: column -> index -> value."""
         rows: dict[str, dict[str, Value]] = {}
         if not self._columns:
@@ -192,6 +238,11 @@ class _Decoder:
             if place is not None:
                 rows.setdefault(place[0], {})[place[1]] = value
         return rows
+
+    def place(self, oid: str) -> tuple[str, str] | None:
+        """Return the column and the row of a cell; None for a scalar."""
+        self.users(oid)
+        return self._placed[oid]
 
     def _place(self, oid: str) -> tuple[str, str] | None:
         cut = len(oid)
@@ -317,6 +368,7 @@ class _Decoder:
 
 
 _UNPLACED = ("", "")
+_NOBODY: frozenset[str] = frozenset()
 
 
 def _absent(source: Source, answers: Answers, rows: Mapping[str, Mapping[str, Value]]) -> bool:
@@ -334,8 +386,9 @@ def _rank(measurement: Measurement, source: Source) -> int:
 
 
 @lru_cache(maxsize=256)
-def _decoder(family: Family) -> _Decoder:
-    return _Decoder(family)
+def decoder(family: Family) -> Decoder:
+    """Return what decodes a family's answers, made once."""
+    return Decoder(family)
 
 
 def _compiled(values: Mapping[str, str]) -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:

@@ -22,6 +22,9 @@ class News:
     """All of it, when all was decoded anew: in the first round, and when other objects were there than before."""
 
 
+_NOTHING: frozenset[str] = frozenset()
+
+
 class Follower:
     """One device's last round.
 
@@ -44,6 +47,8 @@ class Follower:
         self._family = family
         self._answers: dict[str, Value] = {}
         self._rows: dict[str, dict[str, Value]] = {}
+        self._keys: dict[str, str] = {}
+        """By object: the measurement that was taken from it."""
         self._checked = any(family.profile.kind in check.kinds for check in family.vocabulary.checks)
 
     def take(self, answers: Mapping[str, Value]) -> News:
@@ -59,13 +64,22 @@ class Follower:
         if self._checked and changed:
             return self._whole(answers)  # what one value says may make another one doubtful
         names: set[str] = set()
+        quick: list[Measurement] = []
         for oid in changed:
-            names |= self._decoder.users(oid)
-            before[oid] = answers[oid]
+            value = before[oid] = answers[oid]
             if (place := self._decoder.place(oid)) is not None:
-                self._rows[place[0]][place[1]] = answers[oid]
+                self._rows[place[0]][place[1]] = value
+            key = self._keys.get(oid)
+            again = self._decoder.again(self.measurements[key], value) if key is not None else None
+            if again is None:
+                names |= self._decoder.users(oid)
+            else:
+                quick.append(again)
+        if not names:
+            self.measurements.update((it.key, it) for it in quick)
+            return News(tuple(quick), (), _NOTHING)
         measurements, states = self._decoder.some(names, before, self._rows)
-        return self._told(measurements, states, names)
+        return self._told([*quick, *measurements], states, names)
 
     def _whole(self, answers: Mapping[str, Value]) -> News:
         self._answers = dict(answers)
@@ -82,7 +96,7 @@ class Follower:
         told = {it.key: it for it in measurements}
         words = {it.key: it for it in states}
         gone: set[str] = set()
-        if len(names) > 0:
+        if names:
             gone |= {key for key, it in self.measurements.items() if it.metric in names and key not in told}
             gone |= {key for key, it in self.states.items() if it.name in names and key not in words}
         for key in gone:
@@ -90,4 +104,5 @@ class Follower:
             self.states.pop(key, None)
         self.measurements |= told
         self.states |= words
+        self._keys = {it.place: key for key, it in self.measurements.items()}
         return News(tuple(told.values()), tuple(words.values()), frozenset(gone))

@@ -193,11 +193,17 @@ class Limit:
     """Raised below this value."""
     clear: float | None = None
     """Cleared once back to this value; the threshold itself where empty."""
+    deviates: Annotated[float, Field(gt=0)] | None = None
+    """Raised when further from what is usual for this value than so many standard deviations."""
+    still_s: Annotated[float, Field(gt=0)] | None = None
+    """Raised when the value has not moved for so long: a sensor that is stuck."""
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
-        if (self.above is None) is (self.below is None):
-            raise ValueError(_("needs exactly one of 'above' and 'below'"))
+        if sum(it is not None for it in (self.above, self.below, self.deviates, self.still_s)) != 1:
+            raise ValueError(_("needs exactly one of 'above', 'below', 'deviates' and 'still_s'"))
+        if self.clear is not None and self.above is None and self.below is None:
+            raise ValueError(_("only 'above' and 'below' have a 'clear'"))
         if self.clear is not None and (
             (self.above is not None and self.clear > self.above) or (self.below is not None and self.clear < self.below)
         ):

@@ -85,7 +85,8 @@ class Access:
         if credential.kind != "snmp-v3":
             raise ValueError(_("{kind} opens no SNMP agent").format(kind=credential.kind))
         privacy = read_secret(credential.privacy_secret) if credential.privacy_secret else ""
-        return cls(user=credential.user or "", auth_secret=read_secret(credential.secret), privacy_secret=privacy)
+        auth = read_secret(credential.secret)
+        return cls("", credential.user or "", auth, privacy, credential.auth, credential.privacy)
 
     def snmp_user(self) -> User | None:
         """Return the SNMPv3 user, or None for v2c."""

@@ -44,6 +44,11 @@ class MetricEntry:
     range: Annotated[Numbers, Field(min_length=2, max_length=2)] | None = None
     """Least and greatest plausible value; counters and identifiers have none."""
 
+    @property
+    def counter(self) -> bool:
+        """Whether it only grows, until it wraps or the device restarts; its text says so."""
+        return self.text.endswith("(counter)")
+
 
 @dataclass(frozen=True, slots=True, config=STRICT)
 class StateEntry:

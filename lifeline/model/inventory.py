@@ -116,6 +116,10 @@ class Credential:
     """User name; SNMPv3 and SSH need one."""
     privacy_secret: SecretRef | None = None
     """SNMPv3 privacy password; authPriv needs it."""
+    auth: Literal["md5", "sha1", "sha256", "sha512"] = "sha1"
+    """SNMPv3 authentication protocol (RFC 3414, RFC 7860)."""
+    privacy: Literal["des", "aes128", "aes256"] = "aes128"
+    """SNMPv3 privacy protocol (RFC 3826)."""
 
     @model_validator(mode="after")
     def _fits_kind(self) -> Self:

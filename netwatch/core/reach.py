@@ -59,11 +59,13 @@ class Reach:
     Attributes:
         standing: soft and hard state.
         since_s: when the hard state was entered.
+        known: whether it has been known to be up or down: not before the first fact.
     """
 
     patience: Patience = field(default_factory=Patience)
     standing: Standing = Standing.UNKNOWN
     since_s: float = 0.0
+    known: bool = False
     _streak: int = 0
     _changes: deque[float] = field(default_factory=deque)
     _flapping: bool = False
@@ -83,6 +85,7 @@ class Reach:
         if to is soft and self._streak >= wanted:
             to = hard
         before, self.standing = self.standing, to
+        self.known = self.known or to in {Standing.UP, Standing.DOWN}
         fell = to is Standing.DOWN and before not in {Standing.DOWN, Standing.SOFT_UP}
         rose = to is Standing.UP and before is Standing.SOFT_UP
         if fell or rose:
@@ -104,13 +107,6 @@ class Reach:
             self._flapping = False
             self._changes.clear()
         return self._flapping
-
-    @property
-    def known(self) -> bool:
-        """Whether it is known to be up or down: not before the first fact."""
-        return self.standing in {Standing.UP, Standing.DOWN, Standing.SOFT_UP} or (
-            self.standing is Standing.SOFT_DOWN and bool(self._changes)
-        )
 
     @property
     def down(self) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import resource
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import Protocol
 
 import structlog
@@ -22,6 +23,8 @@ log = structlog.get_logger(__name__)
 FIRST_ROUNDS = 32
 """Devices that are walked at the same time: a first round asks for much, and a core that restarts for all of it."""
 MOST_S = 10.0
+SLOT_S = 0.1
+"""Turns fall on a grid, so that the devices of a slot share the wake-ups of process and kernel."""
 _SYS_UP_TIME = "1.3.6.1.2.1.1.3.0"
 _SPARE_FILES = 256
 
@@ -64,7 +67,7 @@ class Device:
         self._session = Session(
             target.address, target.access, port=target.port, timeout_s=target.timeout_s, retries=target.retries
         )
-        self._follower: Follower | None = None
+        self.follower: Follower | None = None
         self._walked = False
 
     async def ask(self) -> News:
@@ -75,8 +78,8 @@ class Device:
             OSError: it cannot be reached.
             DeviceError: what it answers makes no sense.
         """
-        if self._walked and self._follower is not None and self.family is not None:
-            return self._follower.take(await self._session.ask(self.family, self._deadline_s()))
+        if self._walked and self.follower is not None and self.family is not None:
+            return self.follower.take(await self._session.ask(self.family, self._deadline_s()))
         await self._session.get([_SYS_UP_TIME])  # who is dead holds no place among those that are walked
         async with self._walks:
             if self.family is None:
@@ -84,9 +87,9 @@ class Device:
                 if not names:
                     raise DeviceError(f"{self.target.address}: no profile recognises it")
                 self.family = self._library.family(names[0])
-            if self._follower is None:
-                self._follower = Follower(self.family)
-            news = self._follower.take(await self._session.ask(self.family, MOST_S))
+            if self.follower is None:
+                self.follower = Follower(self.family)
+            news = self.follower.take(await self._session.ask(self.family, MOST_S))
             self._walked = True
             return news
 
@@ -156,7 +159,7 @@ class Poller:
     async def _follow(self, device: Device) -> None:
         pace = Pace(device.target.subject, device.target.period_s)
         wake = self._wake[device.target.subject]
-        due_s = monotonic_s() + pace.first()
+        due_s = _slot(monotonic_s() + pace.first())
         try:
             while True:
                 if (wait_s := due_s - monotonic_s()) > 0:
@@ -165,16 +168,22 @@ class Poller:
                 due_s = min(due_s, monotonic_s())
                 soft, down = await self.ask(device)
                 # No answer is caught up on: after a long silence of the machine each device is asked once.
-                due_s = max(due_s + pace.after(soft=soft, down=down), monotonic_s())
+                due_s = _slot(max(due_s + pace.after(soft=soft, down=down), monotonic_s()))
         finally:
             device.close()
+
+
+def _slot(at_s: float) -> float:
+    return ceil(at_s / SLOT_S) * SLOT_S
 
 
 def allow_files(wanted: int) -> None:
     """Raise the limit of open files so far as allowed: a session has a socket."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard))
+        resource.setrlimit(
+            resource.RLIMIT_NOFILE, (min(wanted, hard) if hard != resource.RLIM_INFINITY else wanted, hard)
+        )
 
 
 async def _until(event: asyncio.Event, seconds: float) -> None:
@@ -185,5 +194,3 @@ async def _until(event: asyncio.Event, seconds: float) -> None:
         await event.wait()
     finally:
         timer.cancel()
-
-

@@ -84,9 +84,7 @@ def identify(
 
 @device.command(
     help=_("Decode a recording: every value with its quality, and why where it is not good."),
-    epilog=_(
-        "Example: lifeline device decode --recording my-ups.snmprec --profile my-ups --profiles ."
-    ),
+    epilog=_("Example: lifeline device decode --recording my-ups.snmprec --profile my-ups --profiles ."),
 )
 @click.option("--recording", type=_FILE, required=True, help=_("A recording of snmpsim (.snmprec)."))
 @click.option("--profile", help=_("Decode by this profile, whatever recognises the device."))

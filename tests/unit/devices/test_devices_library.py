@@ -50,7 +50,7 @@ def told(tmp_path, text):
         (
             "limits: {battery.charge: [{condition: low, severity: major, cause: lowBattery}]}",
             "4:27",
-            ["'above' and 'below'"],
+            ["'above', 'below', 'deviates' and 'still_s'"],
         ),
     ],
 )
