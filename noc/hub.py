@@ -29,17 +29,14 @@ from lifeline.journal import open_engine
 from lifeline.journal.engine import Engine, JournalCorruptError, JournalError
 from lifeline.model.inventory import Inventory
 from lifeline.model.records import (
-    Condition,
     Event,
     EventKind,
-    EventType,
     Json,
     PerceivedSeverity,
-    ProbableCause,
     Reading,
     StoredEvent,
 )
-from lifeline.runtime.conditions import database_corrupt, notifications_failing
+from lifeline.runtime.conditions import database_corrupt, journal_full, notifications_failing
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.wire import Intake
 
@@ -366,7 +363,7 @@ class Hub:
         """Show that the journal has no room; the journal itself cannot be told yet."""
         if self._untold is None:
             text = f"The journal takes no events, nothing is acknowledged: {self._committer.last_error}"
-            condition = self._journal_full(PerceivedSeverity.CRITICAL, text)
+            condition = journal_full(self.node, text)
             self._untold = self._own(EventKind.CONDITION, condition.subject, condition.to_body())
             self._show_unkept(self._untold)
 
@@ -374,7 +371,7 @@ class Hub:
         """Try to tell the journal that it was full and is not any more; return whether it took that."""
         if self._untold is None or shutil.disk_usage(self._path.parent).free < ROOM_NEEDED_BYTES:
             return False
-        condition = self._journal_full(PerceivedSeverity.CLEARED, "The journal has room again")
+        condition = journal_full(self.node, "")
         over = self._own(EventKind.CONDITION, condition.subject, condition.to_body())
         if await self._committer.submit([self._untold, over]) is not Outcome.COMMITTED:
             return False
@@ -386,16 +383,6 @@ class Hub:
         self.projection.show_unkept(event)
         self._alarms_due.update(alarm.id for alarm in self.projection.alarms_on(f"daemon:{self.node}"))
         self._views_due.set()
-
-    def _journal_full(self, severity: PerceivedSeverity, text: str) -> Condition:
-        return Condition(
-            subject=f"daemon:{self.node}",
-            name="journal-full",
-            perceived_severity=severity,
-            event_type=EventType.PROCESSING_ERROR,
-            probable_cause=ProbableCause.STORAGE_CAPACITY_PROBLEM,
-            text=text,
-        )
 
     async def _look_for_corrupt(self) -> None:
         """Raise `database-corrupt` while a journal set aside lies in the data directory, and clear it afterwards."""

@@ -29,6 +29,23 @@ def database_corrupt(node: str, set_aside: Path | None) -> Condition:
     )
 
 
+def journal_full(node: str, text: str) -> Condition:
+    """Return the condition that a hub's journal takes no events: raised with what it says, cleared with nothing.
+
+    Args:
+        node: the hub's name as a writer of events.
+        text: what the hub says of it, empty when there is room again.
+    """
+    return Condition(
+        subject=f"daemon:{node}",
+        name="journal-full",
+        perceived_severity=PerceivedSeverity.CRITICAL if text else PerceivedSeverity.CLEARED,
+        event_type=EventType.PROCESSING_ERROR,
+        probable_cause=ProbableCause.STORAGE_CAPACITY_PROBLEM,
+        text=text or "The journal has room again",
+    )
+
+
 def crash_loop(daemon: str, exits: int) -> Condition:
     """Return the condition that a daemon keeps ending: raised after `exits` exits, cleared with 0.
 

@@ -59,7 +59,9 @@ async def test_killed_at_any_moment_it_comes_back_with_the_same_alarms(world: Wo
         events = [writer.condition(name=f"alarm-{n % 7}", severity=severities[n // 7 % 2]) for n in range(200 + life)]
         async with HubProcess(world) as process, HubClient(world.url) as client:
             before = await alarms_of_journal(client)
-            assert sorted(await client.alarms(), key=lambda alarm: str(alarm["id"])) == before
+            after = sorted(await client.alarms(), key=lambda alarm: str(alarm["id"]))
+            for shown, folded in zip(after, before, strict=True):
+                assert shown.items() >= folded.items()  # the view has the verdict as well
             if before:
                 await client.command("alarm.acknowledge", before[life]["id"], "seen")
             async with world.daemon() as daemon:
