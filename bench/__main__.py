@@ -15,7 +15,7 @@ from types import FrameType
 
 from .figures import keep, record
 
-NAMES = ("kernel", "power", "drills", "failover", "tui_table", "alarms", "fuzz")
+NAMES = ("kernel", "power", "playbooks", "drills", "failover", "tui_table", "alarms", "fuzz", "netwatch")
 
 
 def main(names: list[str]) -> int:
