@@ -2,7 +2,8 @@
 
 Properties have no deadline, because the machine is shared and timing is measured in bench/. Run in several processes
 (`make test`), everything that builds networks stays in one of them, one test after the other: their cuts and kills
-would disturb each other.
+would disturb each other. A lab test that fails is run once more, and the report says so (R): its packets race real
+timers of 30 ms against whatever else the machine does.
 """
 
 from pathlib import Path
@@ -18,7 +19,8 @@ LAB = Path(__file__).parent / "lab"
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the lab's tests in one process."""
+    """Keep the lab's tests in one process, and give each a second chance."""
     for item in items:
         if item.path.is_relative_to(LAB):
             item.add_marker(pytest.mark.xdist_group("lab"))
+            item.add_marker(pytest.mark.flaky(reruns=1))
