@@ -43,6 +43,7 @@ from .screens.links import LinksScreen
 from .screens.log import LogScreen
 from .screens.overview import OverviewScreen
 from .screens.power import PowerScreen
+from .screens.timing import TimeScreen
 from .status_bar import Tab
 
 THEME = Theme(
@@ -64,6 +65,7 @@ TABS = (
     ("1", "overview", _("Overview")),
     ("2", "links", _("Links")),
     ("3", "power", _("Power")),
+    ("4", "time", _("Time")),
     ("5", "alarms", _("Alarms")),
     ("8", "log", _("Log")),
 )
@@ -110,6 +112,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         "overview": OverviewScreen,
         "links": LinksScreen,
         "power": PowerScreen,
+        "time": TimeScreen,
         "alarms": AlarmsScreen,
         "log": LogScreen,
     }

@@ -12,7 +12,7 @@ from math import cos, pi, radians, sin
 
 M_PER_DEG = 111_320.0
 FAULTS = ("jam", "step", "ramp", "meacon", "silent", "frozen", "leap", "week", "walk")
-NUMBERS = {"beidou": (19, 21, 23, 25, 27, 30, 34, 36, 41, 44), "gps": (3, 6, 9, 14, 17, 19, 22, 28, 31)}
+NUMBERS = {"beidou": (6, 9, 13, 16, 19, 21, 23, 25, 27, 30), "gps": (3, 6, 9, 14, 17, 19, 22, 28, 31)}
 
 
 @dataclass(frozen=True, slots=True)

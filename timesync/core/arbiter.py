@@ -36,6 +36,7 @@ K_SERVE: Final = 3.0
 LAGS_S: Final = (6, 20, 60, 240, 1000, 3600)
 """Ages of the model's copies that bear witness: young ones know a step, old ones a slow ramp."""
 TRAINED_S: Final = 60.0
+"""How long the model learns before it counts as trained, where qualification does not take less."""
 SETTLE_S: Final = 10.0
 """How long who was merely absent must be sound."""
 LEAP_QUIET_S: Final = 5.0
@@ -403,7 +404,7 @@ class Arbiter:
         self.floor_ns = min(self.sources[name].uncertainty_ns() for name in self._selected)
         if self.locked_since_s is None:
             self.locked_since_s = now_s
-        if not self.was_locked and now_s - self.locked_since_s >= TRAINED_S:
+        if not self.was_locked and now_s - self.locked_since_s >= min(TRAINED_S, self.service.qualification_s):
             self.was_locked = True
         if self.was_locked and self.model is not None and not self._quiet(now_s):
             for lag in LAGS_S:

@@ -94,8 +94,8 @@ def _source(view: SourceView, decision: Decision, trouble: str) -> dict[str, Any
 
 def evidence_to_json(evidence: Evidence) -> dict[str, Any]:
     """Return evidence as JSON."""
-    body = evidence._asdict()
-    return body | {"reason": evidence.reason.value, "value": _rounded(evidence.value, 3)}
+    body = evidence._asdict() | {"reason": evidence.reason.value, "value": _rounded(evidence.value, 3)}
+    return body | {"text": sentence(body)}
 
 
 def change_to_json(change: Change, at_ns: int) -> dict[str, Any]:

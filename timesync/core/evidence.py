@@ -31,6 +31,8 @@ FEW_SATELLITES: Final = 4
 CONFIRM_FIXES: Final = 3
 _FAR_DATE_S: Final = 43_200.0
 _EARTH_M: Final = 6_371_000.0
+_NAVIGATION = frozenset({"gps", "beidou", "galileo", "glonass"})
+"""What gives a position alone; gpsd takes high BeiDou numbers of NMEA for SBAS."""
 _OWN = {TimeSourceKind.BEIDOU: "beidou", TimeSourceKind.GPS: "gps"}
 
 
@@ -89,7 +91,7 @@ def _foreign(source: SourceState, setting: Setting) -> Evidence | None:
     said, own = _fresh(source, setting), _OWN.get(source.kind)
     if said is None or own is None or said.satellites is None:
         return None
-    used = [it.constellation for it in said.satellites if it.used]
+    used = [it.constellation for it in said.satellites if it.used and it.constellation in _NAVIGATION]
     if len(used) >= FEW_SATELLITES and own not in used:
         return Evidence(Reason.FOREIGN, f"satellites-{own}", 0, 1, "", max(set(used), key=used.count))
     return None
