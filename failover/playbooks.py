@@ -19,6 +19,7 @@ from lifeline.i18n import _
 
 from .core.playbook.expressions import ExpressionError, holes, names_in, parse
 from .core.playbook.model import Playbook
+from .schedules import ScheduleError, trigger_of
 
 SUFFIX: Final = ".yml"
 _EXPRESSIONS: Final = frozenset({"that", "when"})
@@ -90,6 +91,8 @@ def _checked(document: Document, kinds: Iterable[str]) -> Playbook:
         findings: list[Finding] = []
     except ValidationError as error:
         findings = tell(error.errors(include_url=False), Playbook)
+    if playbook is not None:
+        findings += _calendars(playbook)
     findings += _kinds(document.data, frozenset(kinds))
     findings += _expressions(document.data)
     problems = list(document.problems)
@@ -101,6 +104,14 @@ def _checked(document: Document, kinds: Iterable[str]) -> Playbook:
     if problems or playbook is None:
         raise ConfigError(sorted(problems, key=lambda problem: (problem.line or 0, problem.column or 0)))
     return playbook
+
+
+def _calendars(playbook: Playbook) -> Iterator[Finding]:
+    for number, schedule in enumerate(playbook.schedules):
+        try:
+            trigger_of(schedule)
+        except ScheduleError as error:
+            yield Finding(("schedules", number), str(error))
 
 
 def _steps(data: Any) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:

@@ -5,23 +5,34 @@ Both go through the same run and the same executor as a real one; only the effec
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 
+from lifeline.model.inventory import Inventory
 from lifeline.model.records import Json
 
 from .core.playbook import Do, Entry, Fact, Facts, Outcome, Plan, Probe, Run, RunInput, RunState, Sight, planned
 from .core.playbook.gate import Answer, Occupancy, admit
 from .executor import drive
-from .steps.kind import StepError
+from .steps.kind import Command, Context, StepError, StepKind
+from .steps.registry import Registry
+
+LOOK_S: Final = 0.05
+"""Recorded facts change by steps only: what is not so at once will not become so by waiting."""
+_REGISTRY: Final = Registry()
 
 if TYPE_CHECKING:
     from .orchestrator import Orchestrator
+
+
+async def _nothing(*_command: Any) -> Command:
+    return Command("refused", "a simulation commands nothing")
 
 
 @dataclass
@@ -79,15 +90,28 @@ class Recorded:
         """Return the share of sites that fail."""
         return self.failing
 
-    async def do(self, run: Run, action: Do) -> Outcome:  # noqa: ARG002  # the port's shape
-        """Let a step turn out as recorded, and the facts change with it."""
+    async def do(self, run: Run, action: Do) -> Outcome:
+        """Let a step turn out as recorded, and the facts change with it; what only looks at facts is carried out."""
         name = action.step if action.leg == "do" else f"undo {action.step}"
+        kind = _REGISTRY[action.kind]
+        if kind.of_facts and name not in self.outcomes:
+            return await self._looked(kind, run, action)
         result = self.outcomes.get(name, "did")
         if result not in ("did", "refused", "failed", "lost"):
             raise ValueError(f"outcome of {name} is {result!r}, must be did, refused, failed or lost")
         if result == "did":
             self.facts |= {fact: Fact(value, 0.0) for fact, value in self.changes.get(name, {}).items()}
         return Outcome(result, "simulated")  # type: ignore[arg-type]  # checked above
+
+    async def _looked(self, kind: StepKind, run: Run, action: Do) -> Outcome:
+        context = Context(run.id, action.key, "simulation", 0, self, Inventory(lifeline=1), _nothing, lambda _key: None)
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await kind.do(kind.args(action.args), context)
+        except TimeoutError:
+            return Outcome("failed", "not so in the recording")
+        except StepError as error:
+            return Outcome("refused", str(error))
 
     async def look(self, run: Run, action: Probe) -> Sight:
         """A step that did what it should is read so."""

@@ -121,7 +121,7 @@ class Note(StepKind):
     """A note in the run's own record."""
 
     name, text, Args = "note", "Write something into the record of the run, for people.", NoteArgs
-    recovery, changes = Recovery.REPEAT, False
+    recovery, changes, of_facts = Recovery.REPEAT, False, True
 
     async def do(self, args: NoteArgs, _context: Context) -> Outcome:
         """The entry of its outcome is the note."""

@@ -96,6 +96,8 @@ class StepKind:
     """What it offers when its outcome is not known."""
     changes: ClassVar[bool] = True
     """Whether it changes anything outside."""
+    of_facts: ClassVar[bool] = False
+    """Whether it does nothing but look at facts: then a simulation carries it out as it is."""
     Args: ClassVar[Any]
     """A pydantic dataclass: its arguments."""
 

@@ -29,7 +29,7 @@ class WaitFor(StepKind):
     """Waits for a fact; the step's own time-out bounds it."""
 
     name, text, Args = "wait_for", "Wait until a fact is as it should be.", FactArgs
-    recovery, changes = Recovery.REPEAT, False
+    recovery, changes, of_facts = Recovery.REPEAT, False, True
 
     async def do(self, args: FactArgs, context: Context) -> Outcome:
         """Wait."""
@@ -97,7 +97,7 @@ class TimeGate(StepKind):
     """Refuses to go on where a site's time cannot be relied on: unknown and stale count as that."""
 
     name, text, Args = "time.gate", "Go on only where a site's time can be relied on.", GateArgs
-    recovery, changes = Recovery.REPEAT, False
+    recovery, changes, of_facts = Recovery.REPEAT, False, True
 
     async def do(self, args: GateArgs, context: Context) -> Outcome:
         """Ask."""

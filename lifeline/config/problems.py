@@ -90,7 +90,7 @@ def dotted(path: KeyPath) -> str:
 
 def is_private(path: KeyPath) -> bool:
     """Tell whether a path lies where secrets are expected; values there are never shown, in case one is inline."""
-    return path[:1] == ("credentials",)
+    return path[:1] in {("credentials",), ("secrets",)}
 
 
 def _blank(character: str) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from simpleeval import InvalidExpression, SimpleEval
 
 MAX_LENGTH: Final = 1000
-_HOLE: Final = re.compile(r"\{\{(.+?)\}\}")
+_HOLE: Final = re.compile(r"\{\{((?:(?!\}\}).)+)\}\}", re.DOTALL)
 
 
 class ExpressionError(ValueError):
