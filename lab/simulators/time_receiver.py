@@ -101,7 +101,7 @@ def nmea(receiver: Receiver, now: float) -> bytes:
     above = f"{height - GEOID:.1f},M,{GEOID:.1f},M,,"
     told.append(f"{talker}GGA,{clock},{place},{int(fixed)},{len(used):02},0.9,{above}")
     numbers = ",".join([f"{it:02}" for it in used] + [""] * (12 - len(used)))
-    told.append(f"GNGSA,A,{3 if fixed else 1},{numbers},1.8,0.9,1.5,{SYSTEM[receiver.constellation]}")
+    told.append(f"{talker}GSA,A,{3 if fixed else 1},{numbers},1.8,0.9,1.5,{SYSTEM[receiver.constellation]}")
     told += _gsv(talker, satellites)
     return b"".join(b"$" + it.encode() + b"*" + checksum(it.encode()) + b"\r\n" for it in told)
 

@@ -106,8 +106,9 @@ def _jammed(source: SourceState, setting: Setting) -> Evidence | None:
     strengths = said.cn0()
     if source.usual_cn0 is not None and strengths and source.usual_cn0 - median(strengths) >= CN0_DROP_DB:
         return Evidence(Reason.JAMMED, "cn0-drop", source.usual_cn0 - median(strengths), CN0_DROP_DB, "dB", "usual")
-    if source.usual_used is not None and source.usual_used >= 2 * FEW_SATELLITES and not said.used_count \
-            and said.satellites is not None:  # fmt: skip
+    many = source.usual_used is not None and source.usual_used >= 2 * FEW_SATELLITES
+    # A fix without satellites contradicts itself: gpsd lists none as used where it cannot match a receiver's numbers.
+    if many and said.satellites is not None and not said.used_count and (said.fix or 0) < 2:
         return Evidence(Reason.JAMMED, "satellites-used", said.used_count, source.usual_used, "", "usual")
     return None
 
