@@ -15,7 +15,7 @@ from types import FrameType
 
 from .figures import keep, record
 
-NAMES = ("kernel", "power", "playbooks", "drills", "failover", "tui_table", "alarms", "fuzz", "netwatch")
+NAMES = ("kernel", "power", "timesync", "playbooks", "drills", "failover", "tui_table", "alarms", "fuzz", "netwatch")
 
 
 def main(names: list[str]) -> int:
