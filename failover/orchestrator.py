@@ -605,7 +605,8 @@ class Orchestrator:
             "began_at_ns": run.began_ns, "ended_at_ns": run.ended_ns, "token": self._token,
             "steps": [
                 {"leg": leg, "step": step, "do": _spec(run, leg, step)["do"], "text": run.steps[step]["text"],
-                 "state": it.state.value, "attempt": it.attempt, "detail": it.detail}
+                 "args": _spec(run, leg, step).get("args", {}), "state": it.state.value, "attempt": it.attempt,
+                 "detail": it.detail}
                 for leg, step, it in run.walk()
             ],
         }  # fmt: skip

@@ -21,6 +21,7 @@ BEYOND_SCHEMA = {
     "name_unknown",
     "step_twice",
     "cron_short",
+    "cron_impossible",
 }
 
 

@@ -159,7 +159,7 @@ def incidents(draw):
     return plan_of(kinds, undone), behaviours, draw(st.lists(st.integers(1, 25), max_size=8))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(incidents())
 def test_killed_anywhere_it_ends_and_nothing_is_done_twice(incident):
     plan, behaviours, kills = incident
