@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from noc.tls import ensure_certificate
 from noc.tokens import Role, TokenStore
 
 from .driver import LabError
-from .place import Place, write_secret
+from .place import RUN, Place, write_secret
 from .topology import Node, Topology
 
 HUB_PORT = 8443
@@ -68,15 +69,23 @@ def admit(topology: Topology, inventory: Inventory, place: Place) -> dict[str, d
     tokens = TokenStore(data)
     write_secret(place.secrets / "token", _token(tokens, ADMINISTRATOR, Role.ADMINISTRATOR))
     knows_all = place.inventory.read_text()
+    knows_opened = re.sub(rf"{re.escape(str(RUN))}/[^/\s]+/secrets", _ETC, knows_all)
     return {
         node.name: {
-            "inventory.yml": knows_all,
+            "inventory.yml": knows_opened if "netwatch" in node.daemons else knows_all,
+            **(_snmp_secrets(place) if "netwatch" in node.daemons else {}),
             "hub.crt": certificate,
             "token": _token(tokens, node.name, Role.AGENT),
             "supervise.json": json.dumps(_supervisor(node, address, is_hub=node.name == hub), indent=1),
         }
         for node in staffed
     }
+
+
+def _snmp_secrets(place: Place) -> dict[str, str]:
+    """Return what opens the nodes' agents, for a node that asks them."""
+    files = [place.secrets / name for name in ("snmp-auth", "snmp-priv")]
+    return {file.name: file.read_text() for file in files if file.exists()}
 
 
 def service() -> dict[str, Any]:
@@ -111,6 +120,22 @@ def _supervisor(node: Node, hub_address: str, *, is_hub: bool) -> Mapping[str, A
         "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls"],
         "fastpath": ["fastpath", "run", *at, "--site", node.name, "--data", _DATA],
         "agent": ["agent", "run", *at, "--site", node.name, "--data", _DATA, "--hub", url, *access],
+        "netwatch": [
+            "netwatch",
+            "run",
+            *at,
+            "--site",
+            node.name,
+            "--data",
+            _DATA,
+            "--hub",
+            url,
+            *access,
+            "--traps",
+            "0.0.0.0:162",
+            "--syslog",
+            "0.0.0.0:514",
+        ],
     }
     return {
         "node": node.name,

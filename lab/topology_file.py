@@ -23,7 +23,7 @@ from .place import NAME
 from .topology import IMPAIRMENT_KEYS, Bind, Endpoint, Impairment, Link, Node, Topology
 
 SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd")
-DAEMONS = ("hub", "agent", "fastpath")
+DAEMONS = ("hub", "agent", "fastpath", "netwatch")
 
 _LISTS = ("exec", "binds", "cap-add")
 _MAPPINGS = ("labels", "sysctls", "env")

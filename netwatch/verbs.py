@@ -62,3 +62,86 @@ def probe(kind: str, host: str, port: int | None, timeout_s: float, as_json: boo
     else:
         click.echo(found.why, err=True)
     return 0 if found.ok else 3
+
+
+@netwatch.command(
+    help=_("Probe the way to SITE hop by hop and say where it breaks. Exit 3 when it does."),
+    epilog=_("Example: lifeline netwatch trace sbs-dongcheng --inventory govnet.yml --from noc-a"),
+)
+@click.argument("target", metavar="SITE")
+@click.option("--inventory", "file", required=True, envvar="LIFELINE_INVENTORY", help=_("The inventory file."))
+@click.option("--from", "start", required=True, envvar="LIFELINE_SITE", help=_("The site this machine stands at."))
+@click.option("--far-end", multiple=True, help=_("A command that runs ours at SITE, a word each: both ends probe."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+def trace(target: str, file: str, start: str, far_end: tuple[str, ...], as_json: bool) -> int:
+    """Trace a path."""
+    import dataclasses
+    import json
+    from pathlib import Path
+
+    from lifeline.config import load_inventory
+
+    from .core.path import Places, locate, sites_of
+    from .io.trace import trace as probed
+
+    inventory = load_inventory(Path(file))
+    addresses = {}
+    for site in (target, start):
+        if site not in inventory.sites:
+            raise click.BadParameter(_("there is no site {name!r}").format(name=site))
+        known = [str(it.address) for it in inventory.sites[site].devices.values() if it.address is not None]
+        if not known:
+            raise click.BadParameter(_("{site} has no device with an address").format(site=site))
+        addresses[site] = known[0]
+    places = Places(inventory)
+    try:
+        near = probed(addresses[target])
+        far = probed(addresses[start], far_end) if far_end else None
+    except (RuntimeError, TimeoutError) as error:
+        raise click.ClickException(str(error)) from error
+    found = locate(near, far, places, start, target)
+    if as_json:
+        body = {"near": dataclasses.asdict(near), "far": dataclasses.asdict(far) if far else None,
+                "break": dataclasses.asdict(found) if found else None}  # fmt: skip
+        click.echo(json.dumps({"schema": "lifeline.trace/1", **body}))
+    else:
+        for hop, site, link in sites_of(near, places):
+            click.echo(f"{hop.distance:2}  {hop.address:15}  {hop.round_trip_ms:8.2f} ms  {site}  {link}".rstrip())
+        click.echo(found.text if found else _("The path is whole."))
+        if found and found.links:
+            click.echo(_("Links that may be broken: {links}").format(links=", ".join(found.links)))
+    return 3 if found else 0
+
+
+@click.command(
+    help=_("Hold the inventory against what the routers say of interfaces, addresses and neighbours."),
+    epilog=_("Example: lifeline inventory drift --inventory govnet.yml"),
+)
+@click.option("--inventory", "file", required=True, envvar="LIFELINE_INVENTORY", help=_("The inventory file."))
+@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
+def drift(file: str, as_json: bool) -> int:
+    """Tell how the network differs from the inventory; exit 10 when it does, or when a router could not be asked."""
+    import asyncio
+    import dataclasses
+    import json
+    from pathlib import Path
+
+    from lifeline.config import load_inventory
+
+    from .core.drift import differences
+    from .io.neighbours import ask_all
+
+    inventory = load_inventory(Path(file))
+    told, silent = asyncio.run(ask_all(inventory))
+    found = differences(inventory, told)
+    if as_json:
+        body = {"differences": [dataclasses.asdict(it) for it in found], "silent": silent, "asked": sorted(told)}
+        click.echo(json.dumps({"schema": "lifeline.drift/1", **body}))
+    else:
+        for it in found:
+            click.echo(f"{it.kind}: {it.text}")
+        for site, why in silent.items():
+            click.echo(_("{site} was not asked: {why}").format(site=site, why=why), err=True)
+        if not found:
+            click.echo(_("{n} routers agree with the inventory.").format(n=len(told)))
+    return 10 if found or silent else 0

@@ -414,7 +414,19 @@ class Projection:
                     continue
                 return {**told[0], "fresh": live.fresh, "heard_at_ns": live.at_ns}
         kept = self.record.paths.get((link, site))
-        return {**kept.body, "fresh": False, "heard_at_ns": kept.at_ns} if kept else None
+        if kept is None:
+            return self._interface(link, site)
+        return {**kept.body, "fresh": False, "heard_at_ns": kept.at_ns}
+
+    def _interface(self, link: str, site: str) -> dict[str, Any] | None:
+        """Return what a device at a link's end says of the interface there: for links that no fast path watches."""
+        end = self.inventory.links[link].end_at(site)
+        for view in self.live.find(f"device:{site}/") if end and not self.inventory.links[link].bfd else ():
+            for state in view.body.get("states", ()):
+                if end and state.get("name") == f"if.oper[{end.interface}]":
+                    down = {"up": False, "down": True, "lower-layer-down": True}.get(state.get("word"))
+                    return {"link": link, "signal_fail": down, "fresh": view.fresh, "heard_at_ns": view.heard_at_ns}
+        return None
 
 
 _SHARED: Final = ("link:", "group:", "traffic:")

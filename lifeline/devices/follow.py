@@ -51,6 +51,11 @@ class Follower:
         """By object: the measurement that was taken from it."""
         self._checked = any(family.profile.kind in check.kinds for check in family.vocabulary.checks)
 
+    @property
+    def objects(self) -> frozenset[str]:
+        """The objects that were there in the last round, by OID."""
+        return frozenset(self._answers)
+
     def take(self, answers: Mapping[str, Value]) -> News:
         """Take a round of answers.
 

@@ -32,6 +32,7 @@ from ..clock import monotonic_s
 from ..config.secrets import read_secret
 from ..i18n import _
 from ..model.inventory import Credential
+from .exchange import Exchange, is_panic
 from .identify import SYSTEM, identify, is_below, probes
 from .library import Family, Library
 from .recording import Value
@@ -131,6 +132,7 @@ class Session:
         self._batch = max_varbinds
         self._max_rows = max_rows
         self._session: SnmpSession | None = None
+        self._exchange: Exchange | None = None
         self._asked_s = 0.0
         self._known: dict[str, tuple[list[str], int]] = {}
         """By family: the objects that were there, and for how many rounds more only these are asked."""
@@ -146,7 +148,13 @@ class Session:
 
     def close(self) -> None:
         """Forget the socket; the next request opens a new one."""
+        self._let_go()
         self._session = None
+
+    def _let_go(self) -> None:
+        if self._exchange is not None:
+            self._exchange.close()
+            self._exchange = None
 
     async def get(self, oids: Sequence[str]) -> dict[str, Value]:
         """Return the objects that the agent has, by OID.
@@ -254,7 +262,10 @@ class Session:
     async def _get(self, oids: Iterable[str]) -> dict[str, Value]:
         session = await self._open()
         wanted = list(oids)
-        told = await self._again(lambda: session.get_many(wanted))
+        if self._exchange is None:
+            self._exchange = Exchange(session, self._timeout_s)
+        exchange = self._exchange
+        told = await self._again(lambda: exchange.get(wanted), exchanged=True)
         asked = set(wanted)
         return {oid: _bounded(value) for oid, value in told.items() if value is not None and oid in asked}
 
@@ -272,23 +283,30 @@ class Session:
         self._asked_s = now_s
         return self._session
 
-    async def _again(self, request: Callable[[], Awaitable[_T]]) -> _T:
+    async def _again(self, request: Callable[[], Awaitable[_T]], *, exchanged: bool = False) -> _T:
         """Return a request's answer, repeated when none comes."""
+        if not exchanged:
+            self._let_go()  # gufo-snmp waits at the same socket by itself
         for attempt in range(self._tries):
             try:
                 return await request()
             except TimeoutError:
                 if attempt == self._tries - 1:
-                    self._session = None  # a late answer must not be taken for the next request's
+                    self.close()  # a late answer must not be taken for the next request's
                     raise TimeoutError(_("{address} does not answer").format(address=self.address)) from None
             except SnmpAuthError as error:
-                self._session = None
+                self.close()
                 raise RefusedError(
                     _("{address} refuses us: {error}").format(address=self.address, error=error)
                 ) from None
             except OSError:
-                self._session = None
+                self.close()
                 raise
+            except BaseException as error:
+                if not is_panic(error):
+                    raise
+                self.close()
+                raise DeviceError(_("{address} answers noise").format(address=self.address)) from None
         raise AssertionError
 
 

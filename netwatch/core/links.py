@@ -16,7 +16,7 @@ _DOWN: Final = frozenset({"down", "lower-layer-down", "not-present"})
 
 
 class LinkWatch:
-    """The links of an inventory as their ends' devices see them.
+    """The links of an inventory that no fast path watches, as their ends' devices see them.
 
     A link is down when either end says so. It is up when one end says so and the other does not contradict: an end
     that is not heard says nothing.
@@ -26,6 +26,8 @@ class LinkWatch:
         """Know the links and nothing of them."""
         self._at: dict[tuple[str, str], str] = {}
         for name, link in inventory.links.items():
+            if link.bfd is not None:
+                continue  # the fast paths at its ends know sooner and better
             for end in (link.a, link.b):
                 self._at[end.site, end.interface] = name
         self._seen: dict[str, dict[str, str]] = {}

@@ -10,6 +10,7 @@ import click
 
 from lifeline.i18n import _
 
+from .device_live import list_, show
 from .output import ExitCode, Styled, VerbError, emit, emit_json, emit_table, json_option
 
 if TYPE_CHECKING:
@@ -223,3 +224,7 @@ def _told(told: Decoded) -> dict[str, Any]:
     import dataclasses
 
     return dataclasses.asdict(told)
+
+
+device.add_command(list_)
+device.add_command(show)

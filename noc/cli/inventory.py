@@ -15,6 +15,7 @@ from lifeline.config.shape import adapter, json_schema
 from lifeline.i18n import _
 from lifeline.model.inventory import BfdTimers, Inventory, Link, LinkEnd, Site
 from lifeline.model.power import BatteryString, PowerPlant
+from netwatch.verbs import drift
 
 from .output import ExitCode, VerbError, emit, emit_json, emit_table, json_option
 
@@ -226,3 +227,6 @@ def _joined(things: Sequence[object]) -> str | None:
 
 def _yes(value: bool) -> str:
     return _("yes") if value else _("no")
+
+
+inventory.add_command(drift)
