@@ -49,6 +49,7 @@ class Gate:
         self._edges = EdgeLog(structlog.get_logger(__name__))
         self._verified_s = self._held_s = 0.0
         self._unvouched_s: float | None = None
+        self._vouched = False
         self.trouble: str | None = "" if self._feeders or self._chronyc else None
         self.tracking: Tracking | None = None
         self.refclocks: list[dict[str, Any]] = []
@@ -87,7 +88,9 @@ class Gate:
 
     async def verify(self, decision: Decision, now_s: float) -> None:
         """Ask chronyd what it makes of it, and make it withdraw when the time cannot be vouched for."""
-        if self._chronyc is None or now_s - self._verified_s < VERIFY_S:
+        due = now_s - self._verified_s >= VERIFY_S or (self._vouched and not decision.serve)
+        self._vouched = decision.serve
+        if self._chronyc is None or not due:
             self.trouble = self._feeding() if self._feeders else self.trouble
             return
         self._verified_s = now_s

@@ -39,6 +39,8 @@ TRAINED_S: Final = 60.0
 """How long the model learns before it counts as trained, where qualification does not take less."""
 SETTLE_S: Final = 10.0
 """How long who was merely absent must be sound."""
+TELL_S: Final = 5.0
+"""What of the budget is kept for making chronyd withdraw."""
 LEAP_QUIET_S: Final = 5.0
 """Around a leap second nobody is listened to: receivers pass it one by one."""
 _ODD_TIMES: Final = 100.0
@@ -476,14 +478,17 @@ class Arbiter:
         }  # fmt: skip
         fine = [name for name in self._selected if self._fine(self.sources[name])]
         return Decision(
-            now_s, state, self._selected, self._serves(state, bound, limit), bound if known else None, self.floor_ns,
-            limit, left[3], left[2], left[1], len(fine) > 1 or self._vouched(), views, changes, self.model,
+            now_s, state, self._selected, self._serves(state, bound, limit, left[3]), bound if known else None,
+            self.floor_ns, limit, left[3], left[2], left[1], len(fine) > 1 or self._vouched(), views, changes, self.model,
             self._since_s.get("", now_s), tuple(sorted(self.chosen)) if self.chosen is not None else None,
             self.locked_by,
         )  # fmt: skip
 
-    def _serves(self, state: ClockState, bound: float, limit: float) -> bool:
-        return state in {ClockState.LOCKED, ClockState.HOLDOVER_IN_SPEC} and bound <= limit
+    def _serves(self, state: ClockState, bound: float, limit: float, left_s: float) -> bool:
+        """Tell whether the time may be given on; a holdover ends early enough for chronyd to be told in time."""
+        if state is ClockState.HOLDOVER_IN_SPEC:
+            return bound <= limit and left_s > TELL_S
+        return state is ClockState.LOCKED and bound <= limit
 
     def _vouched(self) -> bool:
         """Tell whether a coarser witness agrees with the one source that is selected."""

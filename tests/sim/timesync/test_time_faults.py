@@ -114,8 +114,8 @@ def test_both_lost_holds_over_and_service_is_withdrawn_before_the_limit_is_passe
         while world.step().serve:
             lasted += 1
             assert abs(world.decision.model.x_ns - world.oscillator.x_ns) <= 1500
-        assert lasted == pytest.approx(budget, rel=0.02, abs=3)
-        assert world.decision.state is ClockState.HOLDOVER_OUT_OF_SPEC
+        assert budget * 0.98 - 8 <= lasted <= budget
+        assert world.until(lambda it: it.state is ClockState.HOLDOVER_OUT_OF_SPEC, 10)
 
 
 def test_a_source_comes_back_only_after_it_has_qualified_and_its_history_is_gone():
