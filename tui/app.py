@@ -42,6 +42,7 @@ from .screens.help import HelpScreen
 from .screens.links import LinksScreen
 from .screens.log import LogScreen
 from .screens.overview import OverviewScreen
+from .screens.playbooks import PlaybooksScreen
 from .screens.power import PowerScreen
 from .screens.timing import TimeScreen
 from .status_bar import Tab
@@ -67,6 +68,7 @@ TABS = (
     ("3", "power", _("Power")),
     ("4", "time", _("Time")),
     ("5", "alarms", _("Alarms")),
+    ("6", "playbooks", _("Playbooks")),
     ("8", "log", _("Log")),
 )
 """Key, name and title of each screen."""
@@ -114,6 +116,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         "power": PowerScreen,
         "time": TimeScreen,
         "alarms": AlarmsScreen,
+        "playbooks": PlaybooksScreen,
         "log": LogScreen,
     }
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -52,6 +52,10 @@ class Client(Protocol):
         """Ask the hub to act, or what it would do, and return the command with its outcome."""
         ...
 
+    async def say_of_run(self, identifier: str, word: str, **more: Any) -> dict[str, Any]:
+        """Say a person's word about a playbook's run."""
+        ...
+
     def stream(self, after: int | None = None) -> AsyncIterator[StreamMessage]:
         """Yield stream messages from a cursor on, reconnecting by itself."""
         ...
