@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from lifeline.i18n import N_, _
+from lifeline.i18n import _
 
 from .cells import Age, Cell, Line, Row
 from .model import NetworkModel
@@ -20,15 +20,15 @@ from .words import word
 Body = Mapping[str, Any]
 
 STATE: Final = {
-    "locked": N_("locked"), "acquiring": N_("acquiring"), "holdover-in-spec": N_("holdover"),
-    "holdover-out-of-spec": N_("lost"), "free-run": N_("free-run"), "unknown": N_("unknown"),
+    "locked": _("locked"), "acquiring": _("acquiring"), "holdover-in-spec": _("holdover"),
+    "holdover-out-of-spec": _("lost"), "free-run": _("free-run"), "unknown": _("unknown"),
 }  # fmt: skip
 REASON: Final = {
-    "excluded": N_("excluded"), "unwatched": N_("unwatched"), "silent": N_("silent"), "failed": N_("failed"),
-    "no-fix": N_("no fix"), "frozen": N_("frozen"), "foreign": N_("other constellation"), "jammed": N_("jammed"),
-    "spoofed": N_("spoofed"), "meaconed": N_("meaconed"), "moved": N_("moved"), "week": N_("wrong week"),
-    "leap": N_("wrong leap second"), "step": N_("step"), "ramp": N_("ramp"), "diverged": N_("unresolved"),
-    "qualifying": N_("qualifying"), "coarse": N_("witness"), "not-chosen": N_("not chosen"),
+    "excluded": _("excluded"), "unwatched": _("unwatched"), "silent": _("silent"), "failed": _("failed"),
+    "no-fix": _("no fix"), "frozen": _("frozen"), "foreign": _("other constellation"), "jammed": _("jammed"),
+    "spoofed": _("spoofed"), "meaconed": _("meaconed"), "moved": _("moved"), "week": _("wrong week"),
+    "leap": _("wrong leap second"), "step": _("step"), "ramp": _("ramp"), "diverged": _("unresolved"),
+    "qualifying": _("qualifying"), "coarse": _("witness"), "not-chosen": _("not chosen"),
 }  # fmt: skip
 _ROLE: Final = {"locked": "ok", "acquiring": "degraded", "holdover-in-spec": "degraded", "unknown": "unknown",
                 "holdover-out-of-spec": "critical", "free-run": "critical"}  # fmt: skip
@@ -167,7 +167,7 @@ def _clients(body: Body) -> Iterator[Line]:
 def _decisions(body: Body) -> Iterator[Line]:
     yield text()
     yield heading(_("Decisions"))
-    words = {**REASON, **STATE, "selected": N_("selected")}
+    words = {**REASON, **STATE, "selected": _("selected")}
     for it in body["history"][:_DECISIONS]:
         at = datetime.fromtimestamp(it["at_ns"] / 1e9).astimezone().strftime("%H:%M:%S")
         yield text(Cell(at, "muted"), Cell(str(it["source"] or _("clock"))),

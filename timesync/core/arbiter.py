@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, pairwise
+from itertools import combinations
 from math import sqrt
 from statistics import median
 from typing import Final
@@ -23,6 +23,7 @@ from lifeline.model.timing import Oscillator, TimeService
 
 from .clockmodel import ClockModel
 from .evidence import Setting, against, distance_m, suspicions
+from .naming import name_of
 from .reasons import ClockState, Evidence, Reason
 from .source import CONFIRM, Sample, SourceState, Telemetry
 from .verdicts import Change, Decision, SourceView
@@ -45,8 +46,6 @@ LEAP_QUIET_S: Final = 5.0
 """Around a leap second nobody is listened to: receivers pass it one by one."""
 _ODD_TIMES: Final = 100.0
 """A frequency jump of so many times its hourly wander is more than an oscillator does, even a bad one."""
-_SECOND_NS: Final = 1e9
-_WEEK_NS: Final = 604_800e9
 _ABSENT = frozenset({Reason.SILENT, Reason.UNWATCHED, Reason.FAILED, Reason.NO_FIX})
 
 
@@ -315,21 +314,10 @@ class Arbiter:
         return max((self.model.at_s if self.model else newest) - newest, 1.0)
 
     def _name(self, source: SourceState, off_ns: float, limit: float, by: str, setting: Setting) -> Evidence:
-        """Return what a source's being off looks like."""
-        seconds = off_ns / _SECOND_NS
-        if abs(seconds) > 0.9 and abs(seconds - round(seconds)) < 0.1:
-            weeks = off_ns / _WEEK_NS
-            if abs(weeks) > 0.9 and abs(weeks - round(weeks)) < 1e-5:
-                return Evidence(Reason.WEEK, "weeks", round(weeks), 0, "weeks", by)
-            return Evidence(Reason.LEAP, "whole-seconds", round(seconds), 0, "s", by)
-        doubts = {it.what for it in suspicions(source, setting)}
-        if off_ns < 0 and "cn0-even" in doubts:
-            return Evidence(Reason.MEACONED, "late-and-even", off_ns, limit, "ns", by)
         assert self.model is not None
         misses = [it.phase_ns - self.model.phase_ns(it.at_s) for it in source.samples]
-        jump = max((abs(b - a) for a, b in pairwise(misses)), default=0.0)
-        step = jump > 0.6 * abs(misses[-1])
-        return Evidence(Reason.STEP if step else Reason.RAMP, "offset", off_ns, limit, "ns", by)
+        doubts = {it.what for it in suspicions(source, setting)}
+        return name_of(misses, off_ns, limit, by, doubts)
 
     # ---------------------------------------------------------------- from evidence to a reason
 
@@ -479,8 +467,8 @@ class Arbiter:
         fine = [name for name in self._selected if self._fine(self.sources[name])]
         return Decision(
             now_s, state, self._selected, self._serves(state, bound, limit, left[3]), bound if known else None,
-            self.floor_ns, limit, left[3], left[2], left[1], len(fine) > 1 or self._vouched(), views, changes, self.model,
-            self._since_s.get("", now_s), tuple(sorted(self.chosen)) if self.chosen is not None else None,
+            self.floor_ns, limit, left[3], left[2], left[1], len(fine) > 1 or self._vouched(), views, changes,
+            self.model, self._since_s.get("", now_s), tuple(sorted(self.chosen)) if self.chosen is not None else None,
             self.locked_by,
         )  # fmt: skip
 

@@ -25,7 +25,7 @@ class TimeScreen(ListScreen):
     def columns(self) -> list[Column]:
         """Return the columns of `time_row`."""
         return [
-            Column(_("Clock"), title_width(_("Clock"), map(_, STATE.values()), symbol=True)),
+            Column(_("Clock"), title_width(_("Clock"), STATE.values(), symbol=True)),
             Column(_("Site"), 17, least=12, grow=2, most=30),
             Column(_("Selected"), 14, least=9, grow=1, most=24),
             Column(_("Sound to"), title_width(_("Sound to"), ("999 µs", _("unknown"))), right=True),
