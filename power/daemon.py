@@ -13,8 +13,9 @@ import structlog
 from lifeline.clock import monotonic_s, wall_ns
 from lifeline.config import SecretError
 from lifeline.model.inventory import Inventory
-from lifeline.model.power import PowerPlant
+from lifeline.model.power import Control, PowerPlant
 from lifeline.model.records import Quality, Reading
+from lifeline.runtime import wire
 from lifeline.runtime.daemon import Daemon, Settings, run
 from lifeline.runtime.files import write_json
 from lifeline.runtime.metrics import HealthState
@@ -22,11 +23,15 @@ from lifeline.runtime.options import OptionError, load
 
 from .core.autonomy import Kind, assess
 from .core.body import live_state
+from .core.control import PLANS, Request, effect, refusal
 from .core.judge import Judge
 from .core.learn import Discharge, learn
 from .core.network import Network
+from .core.nut import NutError
 from .core.observe import Observed, observe
 from .core.situation import Known, Origin
+from .io.control import ControlError, act, cannot
+from .io.modbus import ModbusError
 from .io.poll import Poller, client_of, monitors
 
 log = structlog.get_logger(__name__)
@@ -60,6 +65,7 @@ async def work(daemon: Daemon, inventory: Inventory, plant: PowerPlant) -> None:
     heard = asyncio.Event()
     poller = Poller(heard.set)
     keeper = _Keeper(daemon, plant, daemon.settings.data / "power-learned.json")
+    daemon.obey(partial(keeper.obey, inventory=inventory))
     async with asyncio.TaskGroup() as tasks:
         for n, (part, monitor) in enumerate(watched.items()):
             try:
@@ -97,6 +103,49 @@ class _Keeper:
         """Per battery part: the share of its new capacity, and when that was learnt, wall ns."""
         self._discharges: dict[str, Discharge] = {}
         self._started_s = monotonic_s()
+        self._commanded_file = daemon.settings.data / "power-commanded.json"
+        self._commanded: dict[str, tuple[float, int]] = _read(self._commanded_file)
+        """Per control and part, and with `done` before them where the device took it: 1, and when last, wall ns."""
+        self._observed: Observed | None = None
+
+    async def obey(self, command: wire.Command, inventory: Inventory) -> wire.CommandResult:
+        """Carry a command out, or tell what it would do; the shell puts it on record."""
+        site, _slash, part = command.target.removeprefix("power:").partition("/")
+        plant, name = self._network.plant, command.command.removeprefix("power.")
+        watched = dict(monitors(inventory, self._site))
+        if site != self._site or name not in {it.value for it in Control} or self._observed is None:
+            return wire.CommandResult(command.id, accepted=False, reason=f"No {name} at {command.target} now.")
+        control, key = Control(name), f"{name} {part}"
+        last = self._commanded.get(key)
+        since_s = None if last is None else max(0.0, (wall_ns() - last[1]) / 1e9)
+        request = Request(part, control, plant, self._observed, since_s)
+        expected = {"effect": effect(request)}
+        why = refusal(request) or cannot(inventory, self._site, watched[part], PLANS[control])
+        if why or command.dry_run:
+            reason = why or effect(request)
+            return wire.CommandResult(command.id, accepted=not why, reason=reason, predicted=expected)
+        self._note_command(key)  # before it acts: a death in between must not let it be repeated at once
+        try:
+            await act(inventory, self._site, watched[part], PLANS[control])
+        except (ControlError, ModbusError, NutError, SecretError, OSError) as error:
+            return wire.CommandResult(command.id, accepted=False, reason=f"{part}: {error}", predicted=expected)
+        self._note_command(f"done {key}")
+        return wire.CommandResult(command.id, accepted=True, reason=effect(request), predicted=expected,
+                                  result={"part": part, "control": name, "at_ns": wall_ns()})  # fmt: skip
+
+    def _note_command(self, key: str) -> None:
+        self._commanded[key] = (1.0, wall_ns())
+        write_json(self._commanded_file, {it: list(told) for it, told in self._commanded.items()})
+
+    def _tested_d(self, now_ns: int) -> dict[str, float | None]:
+        """Return per part that has a test to be commanded, the days since the last one that was taken."""
+        plant, found = self._network.plant, dict[str, float | None]()
+        tests = dict.fromkeys([*plant.ups, *plant.dc_plants], Control.BATTERY_TEST)
+        tests |= dict.fromkeys(plant.generators, Control.START)
+        for part, control in tests.items():
+            last = self._commanded.get(f"done {control.value} {part}")
+            found[part] = (now_ns - last[1]) / 86_400e9 if last else None
+        return found
 
     def look(self, poller: Poller) -> None:
         """Take a look: observe, reckon, judge, show."""
@@ -105,9 +154,10 @@ class _Keeper:
                   for part, (share, at_ns) in self._health.items()}  # fmt: skip
         today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
         observed = observe(self._network, poller.answers, now_s, today, health)
+        self._observed = observed
         assessment = assess(self._network, observed.situation)
         if poller.answers or now_s - self._started_s > 2 * LOOK_S:  # a moment for devices to answer for the first time
-            self._daemon.judge(self._judge.judge(observed, assessment, now_s))
+            self._daemon.judge(self._judge.judge(observed, assessment, now_s, self._tested_d(now_ns)))
         self._learn(observed, now_s, now_ns)
         self._daemon.show(
             f"power:{self._site}", live_state(self._site, self._network, observed, assessment, poller.errors)

@@ -31,6 +31,10 @@ class Mode(IntEnum):
     MANUAL = 2
 
 
+_MODE_KEYS = {35700: Mode.STOP, 35701: Mode.AUTO, 35702: Mode.MANUAL}
+_START_KEY = 35705
+_KEYS = 0x1008
+"""The key and its complement, by which a controller knows that it was meant."""
 _PAGES = 160 * 256
 _SHUTDOWN = 1 << 12
 _UNIT = 1
@@ -55,11 +59,25 @@ class Genset:
     state: EngineState = EngineState.STOPPED
     called: bool = False
     """Whether the transfer switch asks for it."""
+    started: bool = False
+    """Whether it was started by hand; counts in manual mode only."""
     load_kw: float = 0.0
     run_s: float = 0.0
     starts: int = 0
     shut_down: bool = False
     _in_state_s: float = field(default=0.0, repr=False)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it shall run: called for in automatic mode, or started by hand in manual mode."""
+        return self.called if self.mode is Mode.AUTO else self.started and self.mode is Mode.MANUAL
+
+    def press(self, key: int) -> None:
+        """Press a system control key (GenComm page 16 offset 8)."""
+        if key in _MODE_KEYS:
+            self.mode, self.started = _MODE_KEYS[key], False
+        elif key == _START_KEY and self.mode is Mode.MANUAL:
+            self.started = True
 
     @property
     def carries(self) -> bool:
@@ -70,7 +88,7 @@ class Genset:
         """Go on by so many seconds."""
         self.fuel_l = max(0.0, self.fuel_l - self.leak_l_per_h * seconds / 3600)
         self._in_state_s += seconds
-        wanted = self.called and self.mode is Mode.AUTO and not self.shut_down
+        wanted = self.wanted and not self.shut_down
         if self.state is EngineState.STOPPED and wanted:
             self.starts += 1
             self._enter(EngineState.PRE_HEAT)
@@ -82,7 +100,7 @@ class Genset:
                 self._enter(EngineState.RUNNING)
         elif self.state is EngineState.RUNNING:
             self._run(seconds)
-            if not self.called:
+            if not self.wanted:
                 self._enter(EngineState.COOLING)
         elif self.state is EngineState.COOLING and self._in_state_s >= 60:
             self._enter(EngineState.STOPPED)
@@ -134,7 +152,8 @@ class GensetServer:
     def __init__(self, genset: Genset, port: int, host: str = "127.0.0.1") -> None:
         self.genset = genset
         registers = SimData(0, count=_PAGES, values=0, datatype=DataType.REGISTERS)
-        self._server = ModbusTcpServer(SimDevice(_UNIT, simdata=[registers]), address=(host, port))
+        device = SimDevice(_UNIT, simdata=[registers], action=self._written)
+        self._server = ModbusTcpServer(device, address=(host, port))
 
     async def __aenter__(self) -> Self:
         await self._server.listen()
@@ -143,6 +162,21 @@ class GensetServer:
 
     async def __aexit__(self, *_error: object) -> None:
         await self._server.shutdown()  # type: ignore[no-untyped-call] # it ships types, but none for this
+
+    async def _written(
+        self,
+        _function: int,
+        first: int,
+        address: int,
+        _count: int,
+        registers: list[int],
+        values: list[int] | list[bool] | None,
+    ) -> None:
+        """Obey a key that comes with its complement; the registers show at once what it changed."""
+        if address == _KEYS and values and len(values) == 2 and values[0] + values[1] == 0xFFFF:
+            self.genset.press(int(values[0]))
+            for register, value in self.genset.registers().items():
+                registers[register - first] = value
 
     async def publish(self) -> None:
         """Put the set's state into the registers."""

@@ -16,6 +16,7 @@ from noc.client import HubClient
 
 from .ask import Duration, View, age_text, ask, hub_option
 from .output import ExitCode, Styled, VerbError, emit, emit_json, emit_table, json_option
+from .power_control import control, test
 
 if TYPE_CHECKING:
     from lifeline.model.inventory import Inventory
@@ -38,6 +39,10 @@ _assume = click.option(
 @click.group(help=_("Power: hours to dark, what if, shed order, fuel deliveries"))
 def power() -> None:
     """Group the verbs."""
+
+
+power.add_command(test)
+power.add_command(control)
 
 
 @power.command("run", help=_("Watch the power of a site until told to stop."))

@@ -39,6 +39,27 @@ class NutClient:
             raise
         return decode_nut(parse_variables(self._ups, lines), shipped().vocabulary)
 
+    async def instant(self, command: str, user: str, password: str) -> None:
+        """Give the UPS an instant command (RFC 9271 4.2.9), such as `test.battery.start`.
+
+        Raises:
+            NutError: upsd refuses the user or the command, in its own word.
+            OSError: it cannot be reached, or went away.
+        """
+        if any(sign in user + password for sign in '\r\n"\\'):
+            raise NutError("a user or password with line ends, quotes or backslashes cannot be told to upsd")
+        try:
+            reader, writer = self._streams = self._streams or await self._open()
+            for line in (f'USERNAME "{user}"', f'PASSWORD "{password}"', f"INSTCMD {self._ups} {command}"):
+                writer.write(f"{line}\n".encode())
+                await writer.drain()
+                answer = await _line(reader)
+                if not answer.startswith("OK"):
+                    raise NutError(answer.removeprefix("ERR ").strip())  # noqa: TRY301 - the connection is closed below
+        except BaseException:
+            self.close()
+            raise
+
     async def _open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await asyncio.open_connection(self._host, self._port)
         try:

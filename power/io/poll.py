@@ -12,7 +12,7 @@ import structlog
 from lifeline.clock import monotonic_s
 from lifeline.devices import Decoded, Family, decode, shipped
 from lifeline.devices.snmp import Access, DeviceError, Session
-from lifeline.model.inventory import Inventory
+from lifeline.model.inventory import Device, Inventory
 from lifeline.model.power import Monitor
 
 from ..core.nut import NutError
@@ -70,6 +70,11 @@ def monitors(inventory: Inventory, site: str) -> Iterator[tuple[str, Monitor]]:
                 yield name, part.monitor
 
 
+def family_name(monitor: Monitor, device: Device) -> str:
+    """Return the profile by which a controller on Modbus is read and written."""
+    return monitor.name or device.profile or "deepsea-gencomm"
+
+
 def client_of(inventory: Inventory, site: str, monitor: Monitor) -> Client:
     """Return what asks a part's device.
 
@@ -83,7 +88,7 @@ def client_of(inventory: Inventory, site: str, monitor: Monitor) -> Client:
         case "nut":
             return NutClient(host, monitor.name, **({"port": monitor.port} if monitor.port else {}))
         case "modbus":
-            family = shipped().family(monitor.name or device.profile or "deepsea-gencomm")
+            family = shipped().family(family_name(monitor, device))
             return ModbusClient(host, family, monitor.unit, **({"port": monitor.port} if monitor.port else {}))
         case "snmp":
             access = Access.of(inventory.credentials[device.credential]) if device.credential else Access()

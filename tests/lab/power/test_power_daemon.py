@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.simulators.power_genset import EngineState, Genset, GensetServer
+from lab.simulators.power_genset import EngineState, Genset, GensetServer, Mode
 from lab.simulators.power_nut import NutServer, installed
 from lifeline.clock import monotonic_s
 from noc.client import HubClient
@@ -42,6 +42,7 @@ sites:
           tank_l: 200
           burn_l_per_h: [1.2, 2.0, 2.8, 3.6]
           monitor: {{device: genset, protocol: modbus, port: {modbus}, poll_s: {poll}}}
+          controls: [start, stop]
       ups:
         ups-1:
           module_kw: 3
@@ -227,3 +228,22 @@ async def test_a_failed_start_is_told_and_a_silent_device_makes_figures_unknown_
         assert not parts["ups-1"]["fresh"]
     finally:
         plant.nut.thaw("ups")
+
+
+async def test_a_generator_is_started_and_stopped_in_two_steps_with_interlocks_and_on_record(plant: Plant) -> None:
+    genset = plant.genset.genset
+    code, told = await plant.ask("control", "station", "generator-1", "start")
+    assert (code, told["command"]["phase"]) == (0, "planned")
+    assert genset.mode is Mode.AUTO  # a dry run touches nothing
+    code, told = await plant.ask("control", "station", "generator-1", "start", "--yes")
+    assert (code, told["command"]["phase"]) == (0, "done"), told["command"]["detail"]
+    assert (genset.mode, genset.wanted) == (Mode.MANUAL, True)
+    code, told = await plant.ask("control", "station", "generator-1", "start", "--yes")
+    assert (code, told["command"]["phase"]) == (5, "refused")
+    assert "wait 60 s" in told["command"]["detail"]
+    code, told = await plant.ask("control", "station", "generator-1", "stop", "--yes")
+    assert (code, told["command"]["phase"]) == (0, "done"), told["command"]["detail"]
+    assert (genset.mode, genset.wanted) == (Mode.AUTO, False)
+    code, told = await plant.ask("test", "station", "ups-1")
+    assert (code, told["command"]["detail"]) == (5, "The inventory does not admit battery-test at ups-1.")
+    assert {it["phase"] for it in await plant.client.commands()} == {"done", "refused"}
