@@ -111,37 +111,3 @@ def trace(target: str, file: str, start: str, far_end: tuple[str, ...], as_json:
         if found and found.links:
             click.echo(_("Links that may be broken: {links}").format(links=", ".join(found.links)))
     return 3 if found else 0
-
-
-@click.command(
-    help=_("Hold the inventory against what the routers say of interfaces, addresses and neighbours."),
-    epilog=_("Example: lifeline inventory drift --inventory govnet.yml"),
-)
-@click.option("--inventory", "file", required=True, envvar="LIFELINE_INVENTORY", help=_("The inventory file."))
-@click.option("--json", "as_json", is_flag=True, help=_("Print JSON."))
-def drift(file: str, as_json: bool) -> int:
-    """Tell how the network differs from the inventory; exit 10 when it does, or when a router could not be asked."""
-    import asyncio
-    import dataclasses
-    import json
-    from pathlib import Path
-
-    from lifeline.config import load_inventory
-
-    from .core.drift import differences
-    from .io.neighbours import ask_all
-
-    inventory = load_inventory(Path(file))
-    told, silent = asyncio.run(ask_all(inventory))
-    found = differences(inventory, told)
-    if as_json:
-        body = {"differences": [dataclasses.asdict(it) for it in found], "silent": silent, "asked": sorted(told)}
-        click.echo(json.dumps({"schema": "lifeline.drift/1", **body}))
-    else:
-        for it in found:
-            click.echo(f"{it.kind}: {it.text}")
-        for site, why in silent.items():
-            click.echo(_("{site} was not asked: {why}").format(site=site, why=why), err=True)
-        if not found:
-            click.echo(_("{n} routers agree with the inventory.").format(n=len(told)))
-    return 10 if found or silent else 0

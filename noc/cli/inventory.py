@@ -15,8 +15,8 @@ from lifeline.config.shape import adapter, json_schema
 from lifeline.i18n import _
 from lifeline.model.inventory import BfdTimers, Inventory, Link, LinkEnd, Site
 from lifeline.model.power import BatteryString, PowerPlant
-from netwatch.verbs import drift
 
+from .drift import drift
 from .output import ExitCode, VerbError, emit, emit_json, emit_table, json_option
 
 _FILE = click.argument("file", type=click.Path(path_type=Path))

@@ -15,6 +15,9 @@ from lifeline.runtime import wire
 from noc import broadcast, tokens
 from noc.client import HubClient, HubRefusedError, StreamMessage
 
+STARTED = 2
+"""What a hub writes as it starts: that it has, and the epoch of its playbooks."""
+
 
 class Heard(list[StreamMessage]):
     """What a client's stream has brought so far, and the task that follows it."""
@@ -131,14 +134,14 @@ async def test_the_client_mends_the_stream_across_a_restart_of_the_hub(world: Wo
             heard = await stack.enter_async_context(following(client, 0))
             async with world.daemon() as daemon:
                 await daemon.deliver(writer.bfd(3))
-            await eventually(lambda: len(cursors(heard)) == 4)
+            await eventually(lambda: len(cursors(heard)) == STARTED + 3)
         await eventually(lambda: heard[-1].kind == "disconnected")
         assert "the hub stops" in [m.data["reason"] for m in heard if m.kind == "disconnected"]
         async with serving(world):
             async with world.daemon() as daemon:
                 await daemon.deliver(writer.bfd(2))
-            await eventually(lambda: len(cursors(heard)) == 7, 10)
-    assert cursors(heard) == list(range(1, 8))
+            await eventually(lambda: len(cursors(heard)) == 2 * STARTED + 5, 10)
+    assert cursors(heard) == list(range(1, 2 * STARTED + 6))
     assert [m.data["rewound"] for m in heard if m.kind == "connected"] == [False, False]
 
 
@@ -148,10 +151,10 @@ async def test_a_cursor_of_another_journal_means_beginning_anew(world: World) ->
             heard = await stack.enter_async_context(following(client, 0))
             async with world.daemon() as daemon:
                 await daemon.deliver(Writer().bfd(3))
-            await eventually(lambda: len(cursors(heard)) == 4)
+            await eventually(lambda: len(cursors(heard)) == STARTED + 3)
         (world.data / "journal.db").rename(world.data / "elsewhere.db")
         async with serving(world):
-            await eventually(lambda: cursors(heard) == [1, 2, 3, 4, 1], 10)
+            await eventually(lambda: cursors(heard)[STARTED + 3 :] == list(range(1, STARTED + 1)), 10)
     assert [m.data["rewound"] for m in heard if m.kind == "connected"] == [False, True]
 
 
@@ -174,7 +177,7 @@ async def test_silence_is_filled_with_pings_and_plain_readers_resume_by_last_eve
     transport = httpx.AsyncHTTPTransport(uds=str(hub.run / "hub.sock"))
     async with (
         httpx.AsyncClient(transport=transport) as http,
-        http.stream("GET", "http://hub/api/v1/stream", headers={"Last-Event-ID": "2"}) as response,
+        http.stream("GET", "http://hub/api/v1/stream", headers={"Last-Event-ID": str(STARTED + 1)}) as response,
     ):
         assert response.headers["content-type"].startswith("text/event-stream")
         lines: list[str] = []
@@ -182,5 +185,5 @@ async def test_silence_is_filled_with_pings_and_plain_readers_resume_by_last_eve
             lines.append(line)
             if line == "event: ping":
                 break
-    assert [line for line in lines if line.startswith("id: ")] == ["id: 3", "id: 4"]
-    assert json.loads(lines[1].removeprefix("data: "))["after"] == 2
+    assert [line for line in lines if line.startswith("id: ")] == [f"id: {STARTED + n}" for n in (2, 3)]
+    assert json.loads(lines[1].removeprefix("data: "))["after"] == STARTED + 1
