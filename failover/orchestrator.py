@@ -49,6 +49,8 @@ SHOW_S: Final = 5.0
 FINISHED_KEPT: Final = 2000
 LOOK_S: Final = 1.0
 """A run that waits for room is looked at again at least this often: guards and limits change without notice."""
+FIRED_AT_ONCE: Final = 8
+"""Making a plan takes a millisecond, and nothing else has its turn meanwhile."""
 BATCH: Final = 20
 """So many runs are looked at before others get their turn in the event loop."""
 _NS: Final = 1_000_000_000
@@ -260,7 +262,7 @@ class Orchestrator:
         """Write whatever has come up in the meantime in one transaction, chained."""
         while True:
             waiting = [await self._queue.get()]
-            while not self._queue.empty():
+            while not self._queue.empty() and len(waiting) < BATCH:
                 waiting.append(self._queue.get_nowait())
             head, drafts = self._head, []
             for subject, entry in (it for entries, _done in waiting for it in entries):
@@ -286,6 +288,7 @@ class Orchestrator:
                     continue
                 if not done.done():
                     done.set_result(None)
+            await asyncio.sleep(0)
 
     def _shown(self, subject: str) -> None:
         run = self.runs.get(subject.partition(":")[2])
@@ -467,9 +470,11 @@ class Orchestrator:
             now_ns = wall_ns()
             due = [*self._triggers.due(now_ns), *self._schedules.due(now_ns)]
             if due:
-                await asyncio.gather(*(self._fire(firing, now_ns) for firing in due))
-                for firing in due:
-                    self._triggers.settle(firing.key)
+                for start in range(0, len(due), FIRED_AT_ONCE):
+                    batch = due[start : start + FIRED_AT_ONCE]
+                    await asyncio.gather(*(self._fire(firing, now_ns) for firing in batch))
+                    for firing in batch:
+                        self._triggers.settle(firing.key)
             waits = await self._admit(now_ns)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._pause_s(waiting=waits)):
@@ -528,7 +533,7 @@ class Orchestrator:
         if said.answer is Answer.REFUSE:
             return [*entries, run.entry(RunInput.REFUSE, said.why)]
         self.held[run.id] = said.why
-        return entries
+        return entries if approval is not None else []  # nobody's word is to be kept: it agrees when it begins
 
     def _changed(self, run: Run) -> str:
         """Return why an approved run's plan is not what its playbook says any more, empty where it is."""
