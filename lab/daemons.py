@@ -116,27 +116,15 @@ def _supervisor(node: Node, hub_address: str, *, is_hub: bool) -> Mapping[str, A
     url = _LOCAL_HUB if is_hub else f"https://{hub_address}:{HUB_PORT}"
     access = [] if is_hub else ["--token-file", f"{_ETC}/token", "--ca", f"{_ETC}/hub.crt"]
     at = ["--inventory", f"{_ETC}/inventory.yml", "--run", _RUN]
+    here = [*at, "--site", node.name, "--data", _DATA]
     argv = {
         "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls"],
-        "fastpath": ["fastpath", "run", *at, "--site", node.name, "--data", _DATA],
-        "agent": ["agent", "run", *at, "--site", node.name, "--data", _DATA, "--hub", url, *access],
-        "netwatch": [
-            "netwatch",
-            "run",
-            *at,
-            "--site",
-            node.name,
-            "--data",
-            _DATA,
-            "--hub",
-            url,
-            *access,
-            "--traps",
-            "0.0.0.0:162",
-            "--syslog",
-            "0.0.0.0:514",
-        ],
-    }
+        "fastpath": ["fastpath", "run", *here],
+        "agent": ["agent", "run", *here, "--hub", url, *access],
+        "time": ["time", "run", *here, "--hub", url, *access],
+        "netwatch": ["netwatch", "run", *here, "--hub", url, *access, "--traps", "0.0.0.0:162",
+                     "--syslog", "0.0.0.0:514"],
+    }  # fmt: skip
     return {
         "node": node.name,
         "run": _RUN,

@@ -95,7 +95,9 @@ def _specs(place: Place, topology: Topology, inventory: Inventory, *, with_daemo
         services = [equipment.service(name) for name in node.services]
         if node.name in admitted:
             services.append(daemons.service())
-        specs[node.name] = NodeSpec({**equipment.files(node, access), **admitted.get(node.name, {})}, services)
+        specs[node.name] = NodeSpec(
+            {**equipment.files(node, access, inventory.sites.get(node.name)), **admitted.get(node.name, {})}, services
+        )
     return specs
 
 

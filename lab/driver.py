@@ -133,6 +133,10 @@ class Driver(Protocol):
         """Return what a satellite path does to its traffic now."""
         ...
 
+    def ask_sky(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated receivers, or tell them what shall be wrong: `lab.simulators.time_room`."""
+        ...
+
     def relay_stats(self) -> dict[str, Any]:
         """Return `emulator` (what makes the satellite paths) and `links`: what passed, was lost, was dropped."""
         ...

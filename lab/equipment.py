@@ -11,11 +11,15 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from lifeline.model.inventory import Site
+
+from . import clocks
 from .place import write_secret
 from .topology import Node
 
 SNMP_USER = "lifeline"
 _FRR = ("zebra", "staticd", "ospfd")
+CLOCKS = ("sky", "gpsd", "chronyd")
 _ETC = "/run/etc"
 
 
@@ -59,6 +63,8 @@ def service(name: str) -> dict[str, Any]:
             "configure": ["vtysh", "-b", "-d", name],
             "graceful": False,
         }
+    if name in CLOCKS:
+        return clocks.service(name)
     if name == "snmpd":
         # MIBS: numbers are enough for an agent, and Debian ships no MIB files.
         argv = [
@@ -75,9 +81,15 @@ def service(name: str) -> dict[str, Any]:
     return {"name": name, "argv": ["/usr/sbin/sshd", "-D", "-e", "-f", f"{_ETC}/sshd_config"], "graceful": False}
 
 
-def files(node: Node, access: Access) -> Mapping[str, str]:
-    """Return the configuration files of a node's services, by name."""
-    made: dict[str, str] = {}
+def files(node: Node, access: Access, site: Site | None = None) -> Mapping[str, str]:
+    """Return the configuration files of a node's services, by name.
+
+    Args:
+        node: of the topology.
+        access: what opens it.
+        site: what the inventory says of it, if it is one of its sites.
+    """
+    made: dict[str, str] = dict(clocks.files(node.services, site))
     if "snmpd" in node.services:
         # RFC 3411 5: our engine's id is text (04) under Net-SNMP's enterprise number, the same at each boot.
         engine = "80001f8804" + node.name.encode()[:27].hex()

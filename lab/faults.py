@@ -20,6 +20,8 @@ from lifeline.model.inventory import Media
 
 from .driver import Driver, LabError
 from .place import Place, write_durably
+from .simulators.time_ntp import NTP, NTP_FAULTS
+from .simulators.time_sky import FAULTS as SKY_FAULTS
 from .topology import Impairment, Link, Topology
 
 SCHEMA = "lifeline.lab-fault/1"
@@ -107,7 +109,23 @@ _OPERATIONS: Mapping[str, _Operation] = {
         lambda driver, args: driver.impair(args["link"], Impairment.from_json(args["before"])),
         lambda driver, args: driver.impairment(args["link"]) == Impairment.from_json(args["impairment"]),
     ),
+    "sky": _Operation(
+        lambda driver, args: _tell_sky(driver, args, "fault"),
+        lambda driver, args: _tell_sky(driver, args, "heal"),
+        lambda driver, args: _sky_fault(driver, args) == args["wanted"]["kind"],
+    ),
 }
+
+
+def _tell_sky(driver: Driver, args: Mapping[str, Any], act: str) -> None:
+    driver.ask_sky(args["node"], args["wanted"] | {"act": act})
+
+
+def _sky_fault(driver: Driver, args: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a simulated receiver, or a simulated NTP server."""
+    seen, at = driver.ask_sky(args["node"], {"act": "look"}), args["wanted"]["at"]
+    fault: str | None = seen["ntp"] if at == NTP else seen["receivers"][at]["fault"]
+    return fault
 
 
 class Faults:
@@ -122,11 +140,11 @@ class Faults:
         """Inject a fault and return it once it holds.
 
         Args:
-            kind: fibre-cut, duct-cut, fibre-degrade, node-off, satellite-degrade.
-            target: what it hits, one or several: links, shared-risk groups, nodes.
+            kind: fibre-cut, duct-cut, fibre-degrade, node-off, satellite-degrade, gnss.
+            target: what it hits, one or several: links, shared-risk groups, nodes, receivers (`node/receiver`).
             **options: for cuts `mode` (silent, oneway, carrier) and, if one-way, `direction` (to-site, to-core);
                 for a degraded fibre `loss_pct` and, if only one way loses, `direction`; for satellites what changes of
-                `Impairment`.
+                `Impairment`; for receivers `mode` and `size` as `lab.simulators.time_sky.Fault` has them.
 
         Raises:
             LabError: nothing of that name, not a thing this fault can hit, hit already, or it did not take hold (it is
@@ -312,12 +330,27 @@ def _satellite_degrade(topology: Topology, driver: Driver, targets: Iterable[str
     return acts
 
 
+def _sky(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
+    """Return the acts of a fault of receivers: `node/receiver`, or `node/ntp` for a simulated NTP server."""
+    _only(options, ("mode", "size"))
+    acts = []
+    for target in targets:
+        node, _slash, at = target.partition("/")
+        _known(node, [it.name for it in topology.nodes.values() if "sky" in it.services], _("sky"), _("skies"))
+        _known(at, [*driver.ask_sky(node, {"act": "look"})["receivers"], NTP], _("receiver"), _("receivers"))
+        modes = NTP_FAULTS if at == NTP else SKY_FAULTS
+        kind = _one_of(options.get("mode", modes[0]), {mode: mode for mode in modes}, _("mode"), _("modes"))
+        acts.append(Act("sky", {"node": node, "wanted": {"at": at, "kind": kind, "size": options.get("size", 0.0)}}))
+    return acts
+
+
 _PLANS: Mapping[str, Callable[[Topology, Driver, Iterable[str], Options], list[Act]]] = {
     "fibre-cut": _fibre_cut,
     "duct-cut": _duct_cut,
     "fibre-degrade": _fibre_degrade,
     "node-off": _node_off,
     "satellite-degrade": _satellite_degrade,
+    "gnss": _sky,
 }
 KINDS = tuple(_PLANS)
 
@@ -326,6 +359,8 @@ def _touched(act: Act) -> set[str]:
     """Return the links and nodes that an act changes."""
     if "ends" in act.args:
         return {link for link, _node in act.args["ends"]}
+    if "wanted" in act.args:
+        return {f"{act.args['node']}/{act.args['wanted']['at']}"}
     return {act.args["link"] if "link" in act.args else act.args["node"]}
 
 

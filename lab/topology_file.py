@@ -22,8 +22,8 @@ from lifeline.model.inventory import Media
 from .place import NAME
 from .topology import IMPAIRMENT_KEYS, Bind, Endpoint, Impairment, Link, Node, Topology
 
-SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd")
-DAEMONS = ("hub", "agent", "fastpath", "netwatch")
+SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd", "sky", "gpsd", "chronyd")
+DAEMONS = ("hub", "agent", "fastpath", "netwatch", "time")
 
 _LISTS = ("exec", "binds", "cap-add")
 _MAPPINGS = ("labels", "sysctls", "env")

@@ -8,6 +8,7 @@ namespaces belongs to it.
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,6 +17,7 @@ from typing import Any
 
 from lifeline.i18n import _
 
+from ..clocks import CONTROL
 from ..driver import LabError, LinkEnd, NodeSpec, NodeStatus, Progress
 from ..place import Place, write_durably, write_secret
 from ..topology import Impairment, Link, Topology
@@ -25,6 +27,7 @@ from .node_init import LAUNCH
 from .satellite import Emulator, await_ready, emulator
 
 _STOP_WITHIN_S = 1.5
+_SKY_WITHIN_S = 5.0
 
 
 class NetnsDriver:
@@ -169,6 +172,21 @@ class NetnsDriver:
     def impairment(self, link: str) -> Impairment:
         """Return what a satellite path does to its traffic now."""
         return self._emulator.impairment(link)
+
+    def ask_sky(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated receivers, or tell them what shall be wrong."""
+        with socket.socket(socket.AF_UNIX) as sky:
+            sky.settimeout(_SKY_WITHIN_S)
+            try:
+                sky.connect(str(self._place.node(node) / "run" / CONTROL))
+                sky.sendall(json.dumps(wanted).encode() + b"\n")
+                with sky.makefile("rb") as told:
+                    answer: dict[str, Any] = json.loads(told.readline())
+            except (OSError, ValueError) as error:
+                raise LabError(_("no sky answers at {node}: {error}").format(node=node, error=error)) from error
+        if not answer.get("ok"):
+            raise LabError(_("the sky at {node}: {error}").format(node=node, error=answer.get("error")), exit_code=2)
+        return answer
 
     def relay_stats(self) -> dict[str, Any]:
         """Return, per satellite path and direction, what passed, was lost and was dropped."""

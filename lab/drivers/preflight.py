@@ -24,6 +24,9 @@ _PACKAGES = {
     "vtysh": "frr",
     "/usr/sbin/snmpd": "snmpd",
     "/usr/sbin/sshd": "openssh-server",
+    "/usr/sbin/gpsd": "gpsd",
+    "/usr/sbin/chronyd": "chrony",
+    "chronyc": "chrony",
 }
 _ALWAYS = ("ip", "nft", "unshare", "nsenter")
 _OF_SERVICE = {
@@ -32,6 +35,9 @@ _OF_SERVICE = {
     "ospfd": (f"{FRR}/ospfd",),
     "snmpd": ("/usr/sbin/snmpd",),
     "sshd": ("/usr/sbin/sshd",),
+    "sky": (),
+    "gpsd": ("/usr/sbin/gpsd",),
+    "chronyd": ("/usr/sbin/chronyd", "chronyc"),
 }
 _PROBES = (
     ("namespaces", "NAMESPACES", ["--mount", "--uts", "--ipc", "--pid", "--fork", "true"], ""),

@@ -6,8 +6,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from struct import pack
-from typing import Final
+from typing import Final, cast
 
+NTP: Final = "ntp"
+"""Its name among the receivers of a clock room."""
+NTP_FAULTS: Final = ("frozen", "step", "leap", "silent")
 _TO_1900_S: Final = 2_208_988_800
 _PACKET: Final = 48
 _UNSYNCHRONISED: Final = 3
@@ -43,8 +46,7 @@ class NtpServer(asyncio.DatagramProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what answers are sent by."""
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self._transport = transport
+        self._transport = cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         """Answer a client's request."""

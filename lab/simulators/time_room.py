@@ -28,13 +28,11 @@ from typing import Any, Final, Self
 from lifeline.clock import monotonic_s, wall_ns
 from lifeline.model.timing import OSCILLATORS
 
-from .time_ntp import NtpServer
+from .time_ntp import NTP, NTP_FAULTS, NtpServer
 from .time_sky import FAULTS, Fault, Receiver, TrueOscillator
 from .time_voice import nmea, ubx
 
 VOICES: Final[Mapping[str, Callable[[Receiver, float, float], bytes]]] = {"nmea": nmea, "ubx": ubx}
-NTP: Final = "ntp"
-NTP_FAULTS: Final = ("frozen", "step", "leap", "silent")
 _MAGIC: Final = 0x534F434B
 _NO_LEAP: Final = 0
 _PHASE_S: Final = 0.02
@@ -110,17 +108,18 @@ class Room:
         self.ntp = NtpServer(lambda: wall_ns() / 1e9 + self.truth_ns() / 1e9)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._lines = contextlib.ExitStack()
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Self:
         """Return the room of a configuration.
 
         Args:
-            config: `receivers` (by name: constellation, and optionally line, voice, pulses, bias_ns), `lat_deg`,
-                `lon_deg`, `height_m`, and optionally `oscillator` (a class of oscillators) and `seed`.
+            config: `receivers` (by name: constellation, and optionally line, voice, pulses, bias_ns), where they stand
+                (`lat_deg`, `lon_deg`, `height_m`), and optionally `oscillator` (a class of oscillators) and `seed`.
         """
         rng = random.Random(config.get("seed"))
-        place = (config["lat_deg"], config["lon_deg"], config["height_m"])
+        place = (config.get("lat_deg", 0.0), config.get("lon_deg", 0.0), config.get("height_m", 0.0))
         stations = {
             name: Station(
                 Receiver(it["constellation"], *place, random.Random(rng.random()), bias_ns=it.get("bias_ns", 0.0)),
@@ -136,11 +135,15 @@ class Room:
         return cls(stations, oscillator)
 
     def __enter__(self) -> Self:
-        """Nothing is opened before `run`."""
+        """Make the receivers' lines."""
+        for station in self.stations.values():
+            if station.line is not None:
+                self._lines.enter_context(station.line)
         return self
 
     def __exit__(self, *_exc: object) -> None:
-        """Close the socket that pulses are told by."""
+        """Take the lines away, and close the socket that pulses are told by."""
+        self._lines.close()
         self._socket.close()
 
     @property
@@ -166,27 +169,23 @@ class Room:
             self.ntp.break_(kind, size)
             return
         if name not in self.stations or kind not in FAULTS:
-            raise ValueError(f"receivers: {', '.join(self.stations)}; their faults: {', '.join(FAULTS)}")
+            raise ValueError(f"receivers: {', '.join(self.stations) or 'none'}; their faults: {', '.join(FAULTS)}")
         self.stations[name].receiver.fault = Fault(kind, self.now_s, size)
 
     def heal(self, name: str) -> None:
         """Let it be right again."""
         if name == NTP:
             self.ntp.fault = None
-        else:
+        elif name in self.stations:
             self.stations[name].receiver.fault = None
 
     async def run(self) -> None:
         """Speak each second until cancelled."""
-        with contextlib.ExitStack() as lines:
-            for station in self.stations.values():
-                if station.line is not None:
-                    lines.enter_context(station.line)
-            while True:
-                part = wall_ns() / 1e9 % 1
-                await asyncio.sleep((_PHASE_S - part) % 1 or 1)
-                self.speak()
-                await asyncio.sleep(0.1)  # never twice in a second
+        while True:
+            part = wall_ns() / 1e9 % 1
+            await asyncio.sleep((_PHASE_S - part) % 1 or 1)
+            self.speak()
+            await asyncio.sleep(0.1)  # never twice in a second
 
     def speak(self) -> None:
         """Let every receiver tell its pulse and its second."""
