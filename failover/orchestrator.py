@@ -9,37 +9,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal
 
 import structlog
 
 from lifeline.clock import wall_ns
-from lifeline.model.inventory import Inventory
 from lifeline.model.records import Condition, Json
 
-from .core.playbook import (
-    FINAL,
-    Entry,
-    Fact,
-    Facts,
-    IllegalEntryError,
-    Plan,
-    PlanError,
-    Playbook,
-    Run,
-    RunInput,
-    RunState,
-    planned,
-    resolve,
-)
+from .core.playbook import FINAL, Entry, Facts, IllegalEntryError, Plan, PlanError, Playbook, Run, RunInput, RunState
 from .core.playbook.audit import Head, link
-from .core.playbook.gate import Answer, Occupancy, admit
+from .core.playbook.gate import Answer, Occupancy, admit, changed_since
+from .core.playbook.plan import resolve
+from .core.playbook.run import planned
 from .core.playbook.triggers import Firing, Triggers
 from .executor import FencedError, RealEffects, drive
+from .orchestrator_port import Kept, NoSuchError, Port, RefusedError, WithRuns
+from .run_view import by_state, view_of
 from .schedules import Schedules
-from .steps.kind import Allowed, Command, Context
+from .steps.kind import Allowed, Context
 from .steps.registry import Registry
 
 OURS: Final = "playbook:orchestrator"
@@ -56,91 +44,6 @@ BATCH: Final = 20
 _NS: Final = 1_000_000_000
 
 log = structlog.get_logger(__name__)
-
-
-class RefusedError(Exception):
-    """What was asked for is refused; the text says why."""
-
-
-class NoSuchError(LookupError):
-    """There is no such playbook or run; `args` are the kind and the name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """An entry as the journal has it."""
-
-    cursor: int
-    at_ns: int
-    subject: str
-    body: Mapping[str, Json]
-
-
-class Port(Protocol):
-    """What the hub gives."""
-
-    facts: Facts
-    inventory: Inventory
-
-    async def keep(self, drafts: Sequence[tuple[str, Mapping[str, Json]]]) -> None:
-        """Put entries (subject, body) on record durably, all or none.
-
-        Raises:
-            RefusedError: there is no room.
-        """
-        ...
-
-    def entries(self) -> AsyncIterator[Kept]:
-        """Yield all entries, in order."""
-        ...
-
-    async def command(self, command: str, target: str, arguments: Mapping[str, Json], key: str, by: str) -> Command:
-        """Have a command carried out, once per key."""
-        ...
-
-    def known_command(self, key: str) -> Command | None:
-        """Return what became of the command of a key."""
-        ...
-
-    def site_of(self, subject: str) -> str:
-        """Return the site of a subject, empty where there is none or there are two."""
-        ...
-
-    def show(self, subject: str, body: Mapping[str, Json]) -> None:
-        """Show a live state."""
-        ...
-
-    def countersign(self, head: Head) -> None:
-        """Note the end of the audit chain in a second place."""
-        ...
-
-    async def save(self, body: Json) -> None:
-        """Keep a snapshot of what was observed, up to the present cursor."""
-        ...
-
-
-class _WithRuns:
-    """The hub's facts, and what the runs themselves know."""
-
-    def __init__(self, facts: Facts, runs: Mapping[str, Run]) -> None:
-        self._facts = facts
-        self._runs = runs
-
-    def get(self, name: str) -> Fact:
-        """Return a fact."""
-        kind, _, identifier = name.partition(":")
-        if kind != "run":
-            return self._facts.get(name)
-        run = self._runs.get(identifier)
-        return Fact() if run is None else Fact({"state": run.state.value, "consents": list(run.consents)}, 0.0)
-
-    def in_maintenance(self, subject: str) -> bool:
-        """Tell whether a subject is under maintenance."""
-        return self._facts.in_maintenance(subject)
-
-    def failing_share(self) -> float:
-        """Return the share of sites that fail."""
-        return self._facts.failing_share()
 
 
 class Orchestrator:
@@ -167,7 +70,7 @@ class Orchestrator:
         self.counts: dict[str, int] = {}
         self.held: dict[str, str] = {}
         self._port = port
-        self.facts: Facts = _WithRuns(port.facts, self.runs)
+        self.facts: Facts = WithRuns(port.facts, self.runs)
         self._allowed = allowed or Allowed()
         self._kinds = registry.kinds()
         self._keys: dict[str, str] = {}
@@ -202,7 +105,7 @@ class Orchestrator:
             run.resume()
             if run.began_ns is not None:
                 await self._record(run, [{"type": "resumed", "token": self._token}])
-        await self._port.save(self._snapshot())
+        await self._port.save({"triggers": self._triggers.to_json(), "at_ns": wall_ns()})
         self._tasks += [asyncio.create_task(it) for it in (self._working(), self._saving(), self._showing())]
         self._wake.set()
 
@@ -213,7 +116,7 @@ class Orchestrator:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         with contextlib.suppress(Exception):  # the snapshot only saves reading
-            await self._port.save(self._snapshot())
+            await self._port.save({"triggers": self._triggers.to_json(), "at_ns": wall_ns()})
 
     def _fold(self, kept: Kept) -> None:
         body = kept.body
@@ -523,7 +426,7 @@ class Orchestrator:
         if self.halted.is_set():
             self.held[run.id] = "halted"
             return entries
-        if changed := self._changed(run):
+        if changed := changed_since(run.plan, self.playbooks, self._kinds):
             return [*entries, run.entry(RunInput.REFUSE, changed)]
         said = admit(run, under_way, self.facts, share, freed=bool(run.freed))
         if said.answer is Answer.BEGIN:
@@ -534,20 +437,6 @@ class Orchestrator:
             return [*entries, run.entry(RunInput.REFUSE, said.why)]
         self.held[run.id] = said.why
         return entries if approval is not None else []  # nobody's word is to be kept: it agrees when it begins
-
-    def _changed(self, run: Run) -> str:
-        """Return why an approved run's plan is not what its playbook says any more, empty where it is."""
-        if run.plan["approval"] is None:
-            return ""
-        book = self.playbooks.get(run.plan["playbook"])
-        if book is None:
-            return "the playbook is gone since the approval"
-        try:
-            given = {name: run.plan["parameters"][name] for name in book.parameters if name in run.plan["parameters"]}
-            same = resolve(book, given, run.plan["trigger"], self._kinds) == run.plan
-        except PlanError as error:
-            return f"the playbook has changed since the approval: {error}"
-        return "" if same else "the playbook has changed since the approval"
 
     def _drive(self, run: Run) -> None:
         task = asyncio.create_task(self._driven(run))
@@ -584,7 +473,7 @@ class Orchestrator:
             await asyncio.sleep(SNAPSHOT_S)
             if self._observed:
                 self._observed = False
-                await self._port.save(self._snapshot())
+                await self._port.save({"triggers": self._triggers.to_json(), "at_ns": wall_ns()})
 
     async def _showing(self) -> None:
         """Show what is not over again and again, so that it does not look stale."""
@@ -594,27 +483,11 @@ class Orchestrator:
                 if not run.over:
                     self._port.show(f"playbook:{run.id}", self.view(run))
 
-    def _snapshot(self) -> Json:
-        return {"triggers": self._triggers.to_json(), "at_ns": wall_ns()}
-
     # ---------------------------------------------------------------- views
 
     def view(self, run: Run) -> dict[str, Json]:
         """Return a run for people and programs."""
-        return {
-            "schema": "lifeline.playbook-state/1", "run": run.id, "playbook": run.plan["playbook"],
-            "version": run.plan["version"], "state": run.state.value, "reason": run.reason,
-            "held": self.held.get(run.id, ""), "by": run.by, "why": run.why, "hash": run.hash,
-            "approval": run.plan["approval"], "agreed": list(run.agreed), "aborting": run.aborting,
-            "parameters": run.plan["parameters"], "locks": run.plan["locks"], "created_at_ns": run.created_ns,
-            "began_at_ns": run.began_ns, "ended_at_ns": run.ended_ns, "token": self._token,
-            "steps": [
-                {"leg": leg, "step": step, "do": _spec(run, leg, step)["do"], "text": run.steps[step]["text"],
-                 "args": _spec(run, leg, step).get("args", {}), "state": it.state.value, "attempt": it.attempt,
-                 "detail": it.detail}
-                for leg, step, it in run.walk()
-            ],
-        }  # fmt: skip
+        return view_of(run, self.held.get(run.id, ""), self._token)
 
     def views(self, names: Iterable[str] | None = None) -> list[dict[str, Json]]:
         """Return all runs that are known, the latest first."""
@@ -623,13 +496,4 @@ class Orchestrator:
 
     def by_state(self) -> dict[str, float]:
         """Return how many runs there are in each state that is not final."""
-        counts = {state.value: 0.0 for state in RunState if state not in FINAL}
-        for run in self.runs.values():
-            if not run.over:
-                counts[run.state.value] += 1
-        return counts
-
-
-def _spec(run: Run, leg: str, step: str) -> Mapping[str, Any]:
-    spec: Mapping[str, Any] = run.steps[step]
-    return spec if leg == "do" else spec.get("compensate") or {"do": ""}
+        return by_state(self.runs.values())

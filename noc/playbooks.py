@@ -13,7 +13,8 @@ import structlog
 
 from failover.core.playbook import Fact, Facts
 from failover.core.playbook.audit import Head, sign
-from failover.orchestrator import OURS, Kept, Orchestrator, RefusedError
+from failover.orchestrator import OURS, Orchestrator
+from failover.orchestrator_port import Kept, RefusedError
 from failover.playbooks import load_all, shipped
 from failover.steps.kind import Allowed, Command
 from failover.steps.registry import Registry

@@ -10,7 +10,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from failover.core.playbook import PlanError, Run, digest
-from failover.orchestrator import NoSuchError, Orchestrator, RefusedError
+from failover.orchestrator import Orchestrator
+from failover.orchestrator_port import NoSuchError, RefusedError
 from failover.rehearsal import check as check_run
 from lifeline.model.records import Json
 

@@ -1,9 +1,10 @@
 """Playbooks: their format, their plans, and how a run goes on. Sans-IO."""
 
+from .actions import Action, Do, Enter, Entry, Outcome, Probe, Sight, Wait
 from .facts import UNKNOWN, Fact, Facts, Verdict, judge
 from .model import Check, Playbook, Step, Trigger
 from .plan import Kind, Plan, PlanError, digest, resolve
-from .run import Action, Do, Enter, Entry, IllegalEntryError, Outcome, Probe, Run, Sight, Wait, planned
+from .run import IllegalEntryError, Run, planned
 from .tables import ACTIVE, FINAL, LegInput, LegState, Recovery, RunInput, RunState
 
 __all__ = [

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
 from .facts import Facts, judge
+from .model import Playbook
+from .plan import Kind, Plan, PlanError, resolve
 from .run import Run
 from .tables import ACTIVE
 
@@ -98,3 +100,18 @@ def admit(run: Run, under_way: Occupancy, facts: Facts, failing_share: float, *,
         if not verdict.holds:
             return Admission(Answer.REFUSE, f"guard: {verdict.why}")
     return Admission(Answer.BEGIN)
+
+
+def changed_since(plan: Plan, playbooks: Mapping[str, Playbook], kinds: Mapping[str, Kind]) -> str:
+    """Return why a plan that was approved is not what its playbook says any more, empty where it is."""
+    if plan["approval"] is None:
+        return ""
+    book = playbooks.get(plan["playbook"])
+    if book is None:
+        return "the playbook is gone since the approval"
+    try:
+        given = {name: plan["parameters"][name] for name in book.parameters if name in plan["parameters"]}
+        same = resolve(book, given, plan["trigger"], kinds) == plan
+    except PlanError as error:
+        return f"the playbook has changed since the approval: {error}"
+    return "" if same else "the playbook has changed since the approval"

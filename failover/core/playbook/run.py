@@ -13,14 +13,12 @@ from typing import Any, Final, Literal
 
 from lifeline.model.records import Json
 
+from .actions import Action, Do, Enter, Entry, LegName, Outcome, Probe, Sight, Wait
 from .expressions import ExpressionError, fill, holds
 from .facts import Facts, judge
 from .plan import Plan, digest
 from .tables import FINAL, LEGS, OVER, RUNS, STANDS, LegInput, LegState, Recovery, RunInput, RunState
 
-Entry = dict[str, Json]
-"""An entry of the journal: the body of an event of kind `playbook`."""
-LegName = Literal["do", "undo"]
 BACKOFF_MOST_S: Final = 300.0
 PROBES_MOST: Final = 10
 """How often a probe that cannot read is tried."""
@@ -54,67 +52,6 @@ class Leg:
     probes: int = 0
     read: bool = False
     """Whether its own probe has confirmed it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Enter:
-    """Put entries on record at once, then apply them."""
-
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Do:
-    """Carry an effect out."""
-
-    leg: LegName
-    step: str
-    kind: str
-    args: Mapping[str, Json]
-    key: str
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Probe:
-    """Read whether an effect was achieved."""
-
-    leg: LegName
-    step: str
-    kind: str
-    args: Mapping[str, Json]
-    key: str
-    timeout_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Come back at a time, monotonic seconds; None: when somebody says something."""
-
-    until: float | None
-    why: str = ""
-
-
-Action = Enter | Do | Probe | Wait
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of an effect."""
-
-    result: Literal["did", "refused", "failed", "lost"]
-    detail: str = ""
-    before: Json = None
-    after: Json = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What a probe read."""
-
-    result: Literal["achieved", "untouched", "otherwise", "unreadable"]
-    detail: str = ""
-    state: Json = None
 
 
 def planned(identifier: str, plan: Plan, by: str, why: str, key: str, token: int) -> Entry:
