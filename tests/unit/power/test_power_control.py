@@ -120,6 +120,7 @@ def test_what_nothing_stands_against_is_admitted(request_: Request) -> None:
 @pytest.mark.parametrize(("last", "error"), [("OK", None), ("ERR CMD-NOT-SUPPORTED", "CMD-NOT-SUPPORTED")])
 async def test_upsd_is_told_the_user_and_then_the_command(last: str, error: str | None) -> None:
     heard: list[str] = []
+    gone = asyncio.Event()
 
     async def upsd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while line := (await reader.readline()).decode().strip():
@@ -127,6 +128,8 @@ async def test_upsd_is_told_the_user_and_then_the_command(last: str, error: str 
             answer = "ERR FEATURE-NOT-CONFIGURED" if line == "STARTTLS" else last if "INSTCMD" in line else "OK"
             writer.write(f"{answer}\n".encode())
         writer.close()
+        await writer.wait_closed()
+        gone.set()
 
     server = await asyncio.start_server(upsd, "127.0.0.1", 0)
     async with server:
@@ -137,6 +140,7 @@ async def test_upsd_is_told_the_user_and_then_the_command(last: str, error: str 
         else:
             await client.instant("test.battery.start", "operator", "secret")
         client.close()
+        await gone.wait()
     assert heard == ["STARTTLS", 'USERNAME "operator"', 'PASSWORD "secret"', "INSTCMD ups test.battery.start"]
 
 
