@@ -26,7 +26,7 @@ from .evidence import Setting, against, distance_m, suspicions
 from .naming import name_of
 from .reasons import ClockState, Evidence, Reason
 from .source import CONFIRM, Sample, SourceState, Telemetry
-from .verdicts import Change, Decision, SourceView
+from .verdicts import Change, Decision, SourceView, word
 
 K_DISAGREE: Final = 5.0
 """So many sigmas apart, two disagree."""
@@ -71,6 +71,10 @@ class Arbiter:
     """The sources that a person selected or locked; None where anyone may be."""
     locked_by: str = ""
     _selected: frozenset[str] = frozenset()
+    _taught: frozenset[str] = frozenset()
+    """The sources that were selected last: they have taught the model."""
+    _doubt_ns: float = 0.0
+    """How far sources that disagree may have pulled the model before it showed."""
     _copies: dict[int, deque[ClockModel]] = field(default_factory=dict)
     _decided_s: float | None = None
     _since_s: dict[str, float] = field(default_factory=dict)
@@ -105,7 +109,7 @@ class Arbiter:
             far = distance_m(telemetry.position, self.service.antenna) > self.service.antenna.tolerance_m
             source.far_fixes = source.far_fixes + 1 if far else 0
         setting = Setting(telemetry.at_s, self.service.antenna, self.leap_s)
-        if not any(it.reason not in _ABSENT for it in against(_with(source, telemetry), setting)):
+        if not any(it.reason not in _ABSENT for it in against(source.saying(telemetry), setting)):
             source.usual(telemetry)
         source.telemetry = telemetry
 
@@ -341,8 +345,9 @@ class Arbiter:
     def _out(self, source: SourceState, reason: Reason, because: tuple[Evidence, ...]) -> None:
         """Take note that something speaks against a source; an accusation stands until the source has qualified."""
         accused = source.accused
+        source.suspended = reason is Reason.DIVERGED and (source.suspended or source.qualified)
         if reason.accuses and not accused:
-            if source.name in self._selected:
+            if source.name in self._taught:
                 self._go_back(self._lag.get(source.name, LAGS_S[0]))
             source.forget()
         if reason.accuses or not accused:
@@ -358,6 +363,9 @@ class Arbiter:
 
     def _probation(self, source: SourceState, now_s: float) -> Reason | None:
         """Return why a source against which nothing speaks is not trusted yet."""
+        if source.suspended and all(it.by in self.sources and self.sources[it.by].accused for it in source.because):
+            # It was doubted only because another disagreed that has been found wrong since: it is what it was.
+            source.verdict, source.because, source.qualified, source.suspended = None, (), True, False
         if source.qualified:
             return None
         if len(source.samples) < CONFIRM:
@@ -367,7 +375,7 @@ class Arbiter:
             source.forget_but(CONFIRM)
         if now_s - source.clean_since_s < self._probation_s(source):
             return Reason.QUALIFYING
-        source.verdict, source.because, source.qualified = None, (), True
+        source.verdict, source.because, source.qualified, source.suspended = None, (), True, False
         return None
 
     def _probation_s(self, source: SourceState) -> float:
@@ -389,8 +397,10 @@ class Arbiter:
         """Keep the floor, the time of lock, and copies of the model."""
         if not self._selected:
             self.locked_since_s = None
+            self._doubt_ns = self._doubt_ns or self._pulled_ns()
             return
         self._adopt()
+        self._doubt_ns, self._taught = 0.0, self._selected
         self.floor_ns = min(self.sources[name].uncertainty_ns() for name in self._selected)
         if self.locked_since_s is None:
             self.locked_since_s = now_s
@@ -413,10 +423,16 @@ class Arbiter:
                for it in fine):  # fmt: skip
             self._relearn(fine)
 
+    def _pulled_ns(self) -> float:
+        """Return how far those that disagree may have pulled the model before it showed: one of them is right."""
+        apart = [self._offset_ns(it) for it in self.sources.values() if it.suspended and it.samples and self.model]
+        most = K_DISAGREE * K_SERVE * self.floor_ns  # what lies further off the model has not been learnt from
+        return min(max((abs(it) for it in apart), default=0.0), most)
+
     def _bound_ns(self) -> float:
         if self.model is None:
             return float("inf")
-        return K_SERVE * sqrt(self.model.sigma_ns() ** 2 + self.floor_ns**2)
+        return K_SERVE * sqrt(self.model.sigma_ns() ** 2 + self.floor_ns**2) + self._doubt_ns
 
     def _clock_state(self) -> ClockState:
         if self._selected and self.was_locked:
@@ -429,7 +445,7 @@ class Arbiter:
 
     def _changes(self, reasons: Mapping[str, Reason | None], state: ClockState, now_s: float) -> tuple[Change, ...]:
         changes = [
-            Change(name, _word(self._reasons.get(name, Reason.QUALIFYING)), _word(reason), self.sources[name].because)
+            Change(name, word(self._reasons.get(name, Reason.QUALIFYING)), word(reason), self.sources[name].because)
             for name, reason in reasons.items()
             if reason is not self._reasons.get(name, Reason.QUALIFYING)
         ]
@@ -452,7 +468,8 @@ class Arbiter:
     ) -> Decision:
         bound, limit = self._bound_ns(), self.service.limit_ns
         known = self.model is not None and self.was_locked
-        left = {k: (self.model.lasts_s(limit, self.floor_ns, k) if known and self.model else 0.0) for k in (1, 2, 3)}
+        sure = limit - self._doubt_ns
+        left = {k: (self.model.lasts_s(sure, self.floor_ns, k) if known and self.model else 0.0) for k in (1, 2, 3)}
         views = {
             name: SourceView(
                 name, source.kind, reasons[name], tuple(found[name]) or source.because, source.verdict,
@@ -483,15 +500,3 @@ class Arbiter:
         one = [self.sources[name] for name in self._selected]
         return any(self._reasons.get(it.name) is Reason.COARSE and all(self._agrees(it, s, K_WITNESS) for s in one)
                    for it in self.sources.values() if it.samples and one)  # fmt: skip
-
-
-def _word(reason: Reason | None) -> str:
-    return "selected" if reason is None else reason.value
-
-
-def _with(source: SourceState, telemetry: Telemetry) -> SourceState:
-    """Return a copy of a source that says this, for the tests only."""
-    return SourceState(
-        source.name, source.kind, source.sigma_ns, source.poll_s, source.has_pulses, source.samples, telemetry,
-        usual_cn0=source.usual_cn0, usual_used=source.usual_used, far_fixes=source.far_fixes,
-    )  # fmt: skip

@@ -43,11 +43,10 @@ class ClockModel:
         """Return the model at another time, with what has grown of its uncertainty."""
         h = at_s - self.at_s
         xx, xy, xd, yy, yd, dd = self.p
-        white, walk = self.oscillator.white_ns**2, self.oscillator.random_walk_ppb**2 / _HOUR_S
+        walk = self.oscillator.random_walk_ppb**2 / _HOUR_S
         half, age = h * h / 2, abs(h)
         p = (
-            xx + 2 * h * xy + 2 * half * xd + h * h * yy + 2 * h * half * yd + half * half * dd
-            + white * age + walk * age**3 / 3,
+            self._variance(h),
             xy + h * (xd + yy) + (h * h + half) * yd + h * half * dd + walk * age * h / 2,
             xd + h * yd + half * dd,
             yy + 2 * h * yd + h * h * dd + walk * age,
@@ -56,6 +55,13 @@ class ClockModel:
         )  # fmt: skip
         x_ns = self.x_ns + h * self.y_ppb + half * self.d_ppb_s
         return ClockModel(self.oscillator, at_s, x_ns, self.y_ppb + h * self.d_ppb_s, self.d_ppb_s, p)
+
+    def _variance(self, h: float) -> float:
+        """Return the phase's variance h seconds from `at_s`, ns^2: `ahead`'s first entry, without the others."""
+        xx, xy, xd, yy, yd, dd = self.p
+        half, age = h * h / 2, abs(h)
+        grown = self.oscillator.white_ns**2 * age + self.oscillator.random_walk_ppb**2 / _HOUR_S * age**3 / 3
+        return xx + 2 * h * xy + 2 * half * xd + h * h * yy + 2 * h * half * yd + half * half * dd + grown
 
     def learn(self, at_s: float, phase_ns: float, sigma_ns: float) -> ClockModel:
         """Return the model that has seen a sound source's phase."""
@@ -76,8 +82,7 @@ class ClockModel:
 
     def sigma_ns(self, at_s: float | None = None) -> float:
         """Return how uncertain that phase is, one sigma."""
-        now = self if at_s is None else self.ahead(at_s)
-        return sqrt(max(now.p[0], 0.0))
+        return sqrt(max(self.p[0] if at_s is None else self._variance(at_s - self.at_s), 0.0))
 
     def lasts_s(self, limit_ns: float, floor_ns: float, k: float) -> float:
         """Return for how long k sigma of phase and floor together stay within a limit; 0 where they do not now.
@@ -89,7 +94,7 @@ class ClockModel:
         """
 
         def beyond(h: float) -> bool:
-            return k * sqrt(self.ahead(self.at_s + h).p[0] + floor_ns**2) > limit_ns
+            return k * sqrt(self._variance(h) + floor_ns**2) > limit_ns
 
         if beyond(0.0):
             return 0.0

@@ -103,11 +103,20 @@ class SourceState:
     because: tuple[Evidence, ...] = ()
     clean_since_s: float | None = None
     qualified: bool = False
+    suspended: bool = False
+    """Whether it was qualified until another disagreed with it, which is not resolved."""
 
     @property
     def accused(self) -> bool:
         """Whether it has been accused, and has not qualified since."""
         return self.verdict is not None and self.verdict.accuses
+
+    def saying(self, telemetry: Telemetry) -> SourceState:
+        """Return a copy that says this, to be looked at."""
+        return SourceState(
+            self.name, self.kind, self.sigma_ns, self.poll_s, self.has_pulses, self.samples, telemetry,
+            usual_cn0=self.usual_cn0, usual_used=self.usual_used, far_fixes=self.far_fixes,
+        )  # fmt: skip
 
     def forget(self) -> None:
         """Reset its history: what it said while it was wrong speaks for nothing."""

@@ -72,3 +72,8 @@ class Decision:
     since_s: float
     chosen: tuple[str, ...] | None
     chosen_by: str
+
+
+def word(reason: Reason | None) -> str:
+    """Return a source's standing as a word."""
+    return "selected" if reason is None else reason.value

@@ -175,3 +175,38 @@ def test_an_oscillator_that_jumps_is_outvoted_by_two_that_agree():
     world.run(60)
     assert world.decision.selected == {"beidou", "gps"}
     assert abs(world.decision.model.x_ns - world.oscillator.x_ns) < 300
+
+
+def creeping(seed):
+    """Return a room whose poor oscillator cannot tell at once which of two that creep apart is wrong."""
+    world = World(seed=seed, oscillator="computer", limit_ns=5_000, qualification_s=60)
+    world.run(400)
+    world.receivers["gps"].fault = Fault("ramp", world.now, 30.0)
+    return world
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_who_was_doubted_only_because_of_a_liar_is_selected_again_as_soon_as_the_liar_is_known(seed):
+    world = creeping(seed)
+    world.until(lambda it: it.sources["gps"].reason in {Reason.RAMP, Reason.STEP, Reason.DIVERGED}, 200)
+    world.until(lambda it: it.sources["gps"].reason in {Reason.RAMP, Reason.STEP}, 200)
+    assert world.until(lambda it: it.selected == {"beidou"}, 3) <= 3
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_while_two_disagree_the_bound_counts_how_far_the_wrong_one_pulled(seed):
+    world = creeping(seed)
+    world.until(lambda it: it.sources["gps"].reason is Reason.DIVERGED, 200)
+    assert abs(world.decision.model.x_ns - world.oscillator.x_ns) > 3 * world.decision.floor_ns
+    while world.reason("gps") is Reason.DIVERGED:
+        assert abs(world.decision.model.x_ns - world.oscillator.x_ns) <= world.decision.bound_ns
+        world.step()
+
+
+def test_two_that_disagreed_and_agree_again_without_a_verdict_qualify_anew():
+    world = creeping(1)
+    world.until(lambda it: it.sources["gps"].reason is Reason.DIVERGED, 200)
+    world.receivers["gps"].fault = None
+    world.until(lambda it: it.sources["gps"].reason is not Reason.DIVERGED, 10)
+    assert {world.reason(name) for name in world.receivers} <= {Reason.QUALIFYING, Reason.STEP, Reason.RAMP}
+    assert world.until(lambda it: it.selected == {"beidou", "gps"}, 130) > 50
