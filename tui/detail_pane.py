@@ -44,6 +44,7 @@ class DetailPane(ScrollView, can_focus=True):
         self._now_ns = 0
         self._drawn: list[list[Piece]] = []
         self._stale = False
+        self._wrapped_at = 0
 
     def show(self, lines: Sequence[Line], now_ns: int, *, stale: bool = False) -> None:
         """Show these lines at the hub's wall time; dim when they are old."""
@@ -53,11 +54,18 @@ class DetailPane(ScrollView, can_focus=True):
     def tick(self, now_ns: int) -> None:
         """Bring ages and countdowns up to date."""
         self._now_ns = now_ns
-        drawn = lay_out(self._lines, self.scrollable_content_region.width or self.size.width, self._look, now_ns)
+        self._wrapped_at = self.scrollable_content_region.width or self.size.width
+        drawn = lay_out(self._lines, self._wrapped_at, self._look, now_ns)
         if drawn != self._drawn:
             self._drawn = drawn
             self.virtual_size = Size(self.scrollable_content_region.width, len(drawn))
             self.refresh()
+            self.call_after_refresh(self._make_room)
+
+    def _make_room(self) -> None:
+        """Wrap anew where the text has grown or shrunk so that a scroll bar came or went."""
+        if self.scrollable_content_region.width not in (0, self._wrapped_at):
+            self.tick(self._now_ns)
 
     def as_text(self) -> str:
         """Return what is shown as plain text."""
