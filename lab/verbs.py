@@ -16,6 +16,8 @@ from noc.cli.output import ExitCode, Styled, emit, emit_json, emit_table, json_o
 from .deployment import DEFAULT_NAME
 from .faults import DIRECTIONS, MODES, Fault
 from .lab import DEFAULT_INVENTORY, DEFAULT_TOPOLOGY, Lab
+from .simulators.time_ntp import NTP_FAULTS
+from .simulators.time_sky import FAULTS as SKY_FAULTS
 
 _NAME = click.option("--name", default=DEFAULT_NAME, show_default=True, help=_("Name of the lab."))
 
@@ -194,6 +196,27 @@ def node_off(node: Sequence[str], **options: Any) -> None:
 def satellite_degrade(link: Sequence[str], **options: Any) -> None:
     """Degrade."""
     _inject("satellite-degrade", link, **options)
+
+
+@fault.command("gnss", help=_("Jam, spoof or silence receivers: lifeline lab fault gnss core-wired/gps --mode jam"))
+@click.argument("receiver", nargs=-1, required=True, metavar="NODE/RECEIVER...")
+@click.option(
+    "--mode",
+    type=click.Choice(sorted({*SKY_FAULTS, *NTP_FAULTS})),
+    required=True,
+    help=_("What happens to it; NODE/ntp, a simulated NTP server, can be frozen, step, leap or silent."),
+)
+@click.option(
+    "--size",
+    type=float,
+    default=0.0,
+    help=_("ns of a step or of a replay, ns/s of a ramp, s of a leap second, weeks, m/s of a walk."),
+)
+@_NAME
+@json_option()
+def gnss(receiver: Sequence[str], **options: Any) -> None:
+    """Disturb."""
+    _inject("gnss", receiver, **options)
 
 
 def _inject(kind: str, targets: Sequence[str], *, name: str, as_json: bool, **options: Any) -> None:

@@ -20,12 +20,15 @@ from ..driver import LabError
 from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
-from . import fibre_cut, protection
+from . import fibre_cut, protection, time_drills
 from .drill import Drill
 from .record import SCHEMA, DrillReport, Target, Verdict
 from .script import Script, Scripted
+from .time_play import TimeDrill, TimeScript
 
-_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE} | {name: kind.objective for name, kind in protection.KINDS.items()}
+_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE} | {
+    name: kind.objective for kinds in (protection.KINDS, time_drills.KINDS) for name, kind in kinds.items()
+}
 _SEEDS = 2**32
 
 lab_option = click.option(
@@ -121,6 +124,28 @@ for _name, _kind in protection.KINDS.items():
     _scripted(_name, _kind)
 
 
+def _timed(name: str, kind: time_drills.Kind) -> None:
+    """Add the verb that runs a drill of the time."""
+
+    @run.command(name, help=_(kind.objective))
+    @click.option("--site", help=_("Core room that is hit; drawn by the seed otherwise."))
+    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+    @lab_option
+    @json_option()
+    def command(*, site: str | None, seed: int | None, lab_name: str, as_json: bool) -> int:
+        lab = open_lab(lab_name)
+        seed = random.randrange(_SEEDS) if seed is None else seed
+        try:
+            script = time_drills.write(name, lab.inventory, site=site, seed=seed)
+        except ValueError as error:
+            raise VerbError(str(error), ExitCode.USAGE) from None
+        return _tell(run_time(lab, script, seed), as_json=as_json)
+
+
+for _time_name, _time_kind in time_drills.KINDS.items():
+    _timed(_time_name, _time_kind)
+
+
 def _tell(report: DrillReport, *, as_json: bool) -> int:
     if as_json:
         emit_json(SCHEMA, report.to_json())
@@ -186,6 +211,24 @@ def run_script(
     sites = ", ".join(target.site for target in script.targets)
     tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(name=script.name, site=sites, seed=seed))
     return _run(lab, lambda hub: Scripted(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text))), logs)
+
+
+def run_time(
+    lab: Lab,
+    script: TimeScript,
+    seed: int,
+    *,
+    pace: fibre_cut.Pace = fibre_cut.Pace(),  # noqa: B008 - frozen
+    tell: Callable[[str], None] = narrate,
+) -> DrillReport:
+    """Run a drill of the time against a lab's hub.
+
+    Raises:
+        HubUnreachableError: the hub does not answer; nothing was done.
+    """
+    tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(
+        name=script.name, site=script.site, seed=seed))  # fmt: skip
+    return _run(lab, lambda hub: TimeDrill(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text))), None)
 
 
 def _run(lab: Lab, drill_on: Callable[[HubClient], Drill], logs: Path | None) -> DrillReport:

@@ -42,7 +42,7 @@ class ClockModel:
     def ahead(self, at_s: float) -> ClockModel:
         """Return the model at another time, with what has grown of its uncertainty."""
         h = at_s - self.at_s
-        xx, xy, xd, yy, yd, dd = self.p
+        _xx, xy, xd, yy, yd, dd = self.p
         walk = self.oscillator.random_walk_ppb**2 / _HOUR_S
         half, age = h * h / 2, abs(h)
         p = (
