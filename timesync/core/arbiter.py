@@ -467,8 +467,7 @@ class Arbiter:
         setting: Setting,
     ) -> Decision:
         bound, limit = self._bound_ns(), self.service.limit_ns
-        known = self.model is not None and self.was_locked
-        sure = limit - self._doubt_ns
+        known, sure = self.model is not None and self.was_locked, limit - self._doubt_ns
         left = {k: (self.model.lasts_s(sure, self.floor_ns, k) if known and self.model else 0.0) for k in (1, 2, 3)}
         views = {
             name: SourceView(
@@ -491,9 +490,8 @@ class Arbiter:
 
     def _serves(self, state: ClockState, bound: float, limit: float, left_s: float) -> bool:
         """Tell whether the time may be given on; a holdover ends early enough for chronyd to be told in time."""
-        if state is ClockState.HOLDOVER_IN_SPEC:
-            return bound <= limit and left_s > TELL_S
-        return state is ClockState.LOCKED and bound <= limit
+        held = state is ClockState.HOLDOVER_IN_SPEC and left_s > TELL_S
+        return bound <= limit and (held or state is ClockState.LOCKED)
 
     def _vouched(self) -> bool:
         """Tell whether a coarser witness agrees with the one source that is selected."""
