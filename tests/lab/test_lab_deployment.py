@@ -314,3 +314,22 @@ def test_down_leaves_nothing_on_the_host(lab: Lab, before: dict[str, set[str]]) 
     assert in_namespaces(inodes) == []
     assert left_behind(before, NAME) == {}
     assert not Lab.down(NAME)
+
+
+def test_the_core_rooms_have_clocks_and_ask_a_third(lab: Lab) -> None:
+    """Real chronyd and gpsd at both, wired to a sky that can go wrong; the third arbiter answers over the network."""
+    for node in ("core-wired", "core-800m"):
+        assert wait_until(lambda node=node: lab.driver.ask_sky(node, {"act": "look"})["receivers"], within_s=20)
+        tracking = lab.run(node, ["chronyc", "-n", "-c", "-h", "/run/chrony/chronyd.sock", "tracking"])
+        assert tracking.stdout.endswith("Not synchronised\n")  # nobody feeds it: lifeline's daemons do not run here
+        watch = "import socket; s = socket.create_connection(('127.0.0.1', 2947), 5); print(s.makefile().readline())"
+        assert '"class":"VERSION"' in lab.run(node, [sys.executable, "-c", watch]).stdout
+        ask = (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.settimeout(5);"
+            "s.connect(('10.0.20.1', 123)); s.send(b'\\x23' + bytes(47)); print(s.recv(48)[0] & 7)"
+        )
+        assert lab.run(node, [sys.executable, "-c", ask]).stdout.strip() == "4"
+    fault = lab.faults.inject("gnss", "core-wired/gps", mode="step", size=1000.0)
+    assert lab.driver.ask_sky("core-wired", {"act": "look"})["receivers"]["gps"]["fault"] == "step"
+    lab.faults.heal(fault.id)
+    assert lab.driver.ask_sky("core-wired", {"act": "look"})["receivers"]["gps"]["fault"] is None
