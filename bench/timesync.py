@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from lab.simulators.time_day import false_accusations
@@ -30,6 +30,8 @@ from timesync.io.gpsd import GpsdView
 from .figures import Figure
 
 QUALIFICATION_S = 15
+HURT_NS = 1_000.0
+"""Ten times a receiver's noise: beyond this a fault has hurt a client. What keeps it from serving is counted apart."""
 NOISE_NS = 300.0
 """What a client's error is off by without any fault: receivers' noise and bias, chrony's own filter."""
 
@@ -89,10 +91,18 @@ def measure() -> Sequence[Figure]:
 
 
 def _faults() -> list[Figure]:
+    """Play all faults, half of them on each of two rigs, so that the bench ends in time."""
+    with ThreadPoolExecutor(2) as pool:
+        halves = list(pool.map(_play, (FAULTS[::2], FAULTS[1::2])))
+    done = [fault for half in halves for fault in half]
+    return [figure for fault in done for figure in _figures(fault)] + _ratio(done)
+
+
+def _play(faults: Sequence[tuple[str, str, float, float]]) -> list[_Fault]:
     done: list[_Fault] = []
     with Rig(qualification_s=QUALIFICATION_S, limit_ns=1e5) as rig:
         rig.until(_locked, 120)
-        for name, kind, size, lasts_s in FAULTS:
+        for name, kind, size, lasts_s in faults:
             fault = _Fault(name, kind, size, lasts_s)
             try:
                 _settle(rig)
@@ -100,7 +110,7 @@ def _faults() -> list[Figure]:
             except RigError as error:
                 print(f"{name}: {error}", file=sys.stderr)
             done.append(fault)
-    return [figure for fault in done for figure in _figures(fault)] + _ratio(done)
+    return done
 
 
 def _locked(state: dict[str, object]) -> bool:
@@ -155,12 +165,12 @@ def _figures(fault: _Fault) -> list[Figure]:
 
 
 def _ratio(done: list[_Fault]) -> list[Figure]:
-    hurt = [it for it in done if it.clients[PEER].worst_ns > 10 * NOISE_NS]
+    hurt = [it for it in done if it.clients[PEER].worst_ns > HURT_NS]
     ratios = {it.name: it.clients[OURS].worst_ns / it.clients[PEER].worst_ns for it in hurt}
     worst = max(ratios.values(), default=None)
     return [Figure("client's error by plain chrony's, worst fault that hurt plain chrony", worst, "", 0.1,
                    note=", ".join(f"{name}: {it:.3f}" for name, it in ratios.items())
-                   or "plain chrony was off by less than ten times the noise in all of them")]  # fmt: skip
+                   or "plain chrony was off by less than a microsecond in all of them")]  # fmt: skip
 
 
 # ---------------------------------------------------------------- both lost
