@@ -61,9 +61,13 @@ FAULTS = (
     ("step of 100 us", "step", 100_000.0, 25.0),
     ("ramp of 1 us/s", "ramp", 1_000.0, 45.0),
     ("meaconing, 3 us late", "meacon", 3_000.0, 25.0),
-    ("jam", "jam", 0.0, 25.0),
+    ("jam, pulses stop", "jam", 0.0, 25.0),
+    ("jam, pulses drift on by 500 ns/s", "jam", 500.0, 25.0),
+    ("silent", "silent", 0.0, 25.0),
     ("frozen", "frozen", 0.0, 25.0),
     ("wrong leap second", "leap", 1.0, 25.0),
+    ("week rollover", "week", -1024.0, 15.0),
+    ("position walks, 20 m/s", "walk", 20.0, 15.0),
 )
 
 

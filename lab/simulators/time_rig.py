@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,12 @@ NAMES = ("beidou", "gps")
 OURS, PEER, ARBITER = "ours", "peer", "arbiter"
 NTP_PORTS = {OURS: 1123, PEER: 2123, ARBITER: 3123}
 _LIFELINE = str(Path(sys.executable).with_name("lifeline"))
+NOISE_NS = 70.0
+"""Of a receiver's pulse, one sigma; with its bias about 100 ns."""
+PLACE = {"lat_deg": 39.905, "lon_deg": 116.397, "height_m": 60.0}
+REFCLOCK = "poll 2 filter 4 precision 1e-7 delay 4e-6"
+"""Of both chronyds alike, as the guide has it. Polls of 16 s, the default, would let the peer off lightly in short
+faults, and us too."""
 _REFIDS = {"beidou": "BDS", "gps": "GPS", "hold": "HOLD"}
 
 
@@ -64,8 +71,9 @@ class Rig:
     def _begin(self) -> None:
         for argv in (["ip", "netns", "add", self.netns], ["ip", "-n", self.netns, "link", "set", "lo", "up"]):
             subprocess.run(argv, check=True, capture_output=True)
-        self.start("receivers", [sys.executable, "-m", "lab.simulators.time_receiver", str(self.folder), *NAMES])
-        self._wait(self.folder / "ready")
+        (self.folder / "room.json").write_text(json.dumps(self._room()))
+        self.start("receivers", [sys.executable, "-m", "lab.simulators.time_room", str(self.folder / "room.json")])
+        self._wait(self.folder / "room.sock")
         if self._gpsd:
             lines = [os.path.realpath(self.folder / f"{name}.tty") for name in NAMES]
             self.start("gpsd", ["gpsd", "-N", "-n", "-b", "-S", "2947", *lines])
@@ -75,6 +83,17 @@ class Rig:
         self._wait(self.folder / OURS / "chronyd.sock")
         (self.folder / "inventory.yml").write_text(json.dumps(self._inventory()))
         self.start_daemon()
+
+    def _room(self) -> dict[str, Any]:
+        """Return what `time_room` makes: each pulse is told to lifeline and to the peer."""
+        receivers = {
+            name: {
+                "constellation": name, "line": str(self.folder / f"{name}.tty"), "noise_ns": NOISE_NS, "bias_ns": bias,
+                "pulses": [str(self.folder / f"{name}.{it}") for it in ("pulses", "peer")],
+            }
+            for name, bias in zip(NAMES, (20.0, -20.0), strict=True)
+        }  # fmt: skip
+        return {"receivers": receivers, "control": str(self.folder / "room.sock"), "seed": 1, **PLACE}
 
     def _inventory(self) -> dict[str, Any]:
         """Return the inventory, as JSON, which is YAML too."""
@@ -93,7 +112,7 @@ class Rig:
         if self._ntp:
             sources["ntp"] = {"kind": "ntp", "address": "127.0.0.1", "port": NTP_PORTS[ARBITER], "poll_s": 2}
         timing = self._timing | {
-            "antenna": {"lat_deg": 39.905, "lon_deg": 116.397, "height_m": 51},
+            "antenna": PLACE,
             "chrony": {"command_socket": str(self.folder / OURS / "chronyd.sock")},
         }
         site = {"kind": "core-room-wired", "name": "Core", "time_sources": sources, "timing": timing}
@@ -122,10 +141,9 @@ class Rig:
         if name == ARBITER:
             sources = ["local stratum 1"]
         else:
-            # Polls of one second: sixteen, the default, would let the peer off lightly in short faults and us too.
             which = [*NAMES, "hold"] if name == OURS else list(NAMES)
             place = {it: folder / f"{it}.sock" if name == OURS else self.folder / f"{it}.peer" for it in which}
-            sources = [f"refclock SOCK {place[it]} refid {_REFIDS[it]} poll 2 filter 4 precision 1e-7" for it in which]
+            sources = [f"refclock SOCK {place[it]} refid {_REFIDS[it]} {REFCLOCK}" for it in which]
         lines = [*sources, f"port {NTP_PORTS[name]}", "allow 127.0.0.0/8", "cmdport 0", "maxupdateskew 100",
                  f"bindcmdaddress {folder}/chronyd.sock", f"pidfile {folder}/chronyd.pid"]  # fmt: skip
         (folder / "chrony.conf").write_text("\n".join(lines) + "\n")
@@ -145,13 +163,21 @@ class Rig:
 
     def inject(self, name: str, kind: str, size: float = 0.0) -> None:
         """Put a fault on a receiver; it begins with the next second."""
-        draft = self.folder / f".{name}.fault"
-        draft.write_text(json.dumps({"kind": kind, "size": size}))
-        draft.replace(self.folder / f"{name}.fault")
+        self._tell({"act": "fault", "at": name, "kind": kind, "size": size})
 
     def heal(self, name: str) -> None:
         """Take a receiver's fault away."""
-        (self.folder / f"{name}.fault").unlink(missing_ok=True)
+        self._tell({"act": "heal", "at": name})
+
+    def _tell(self, wanted: Mapping[str, Any]) -> None:
+        with socket.socket(socket.AF_UNIX) as room:
+            room.settimeout(5)
+            room.connect(str(self.folder / "room.sock"))
+            room.sendall(json.dumps(wanted).encode() + b"\n")
+            with room.makefile("rb") as told:
+                answer = json.loads(told.readline())
+        if not answer["ok"]:
+            raise RigError(answer["error"])
 
     # ---------------------------------------------------------------- what can be seen
 
@@ -183,8 +209,8 @@ class Rig:
 
         None where it says that it is not synchronised: then it serves no time, and has no error.
         """
-        socket = self.folder / name / "chronyd.sock"
-        told = subprocess.run(["chronyc", "-n", "-c", "-h", str(socket), "tracking"], capture_output=True, text=True,
+        command = self.folder / name / "chronyd.sock"
+        told = subprocess.run(["chronyc", "-n", "-c", "-h", str(command), "tracking"], capture_output=True, text=True,
                               check=False, timeout=5).stdout.strip().split(",")  # fmt: skip
         if len(told) < 14 or told[13] == "Not synchronised":
             return None

@@ -115,14 +115,16 @@ class Room:
         """Return the room of a configuration.
 
         Args:
-            config: `receivers` (by name: constellation, and optionally line, voice, pulses, bias_ns), where they stand
-                (`lat_deg`, `lon_deg`, `height_m`), and optionally `oscillator` (a class of oscillators) and `seed`.
+            config: `receivers` (by name: constellation, and optionally line, voice, pulses, noise_ns, bias_ns), where
+                they stand (`lat_deg`, `lon_deg`, `height_m`), and optionally `oscillator` (a class of oscillators) and
+                `seed`.
         """
         rng = random.Random(config.get("seed"))
         place = (config.get("lat_deg", 0.0), config.get("lon_deg", 0.0), config.get("height_m", 0.0))
         stations = {
             name: Station(
-                Receiver(it["constellation"], *place, random.Random(rng.random()), bias_ns=it.get("bias_ns", 0.0)),
+                Receiver(it["constellation"], *place, random.Random(rng.random()), it.get("noise_ns", 30.0),
+                         bias_ns=it.get("bias_ns", 0.0)),
                 it.get("voice", "nmea"), Line(Path(it["line"])) if "line" in it else None, tuple(it.get("pulses", ())),
             )
             for name, it in config["receivers"].items()
