@@ -10,6 +10,7 @@ import termios
 import tty
 from collections.abc import Callable
 from contextlib import closing, suppress
+from math import sqrt
 from pathlib import Path
 from typing import Final
 
@@ -47,7 +48,9 @@ def phase_of(at_wall_ns: int, offset_ns: float, origin_ns: int) -> Sample:
     """
     raw_ns, now_wall_ns, half_ns = free_running()
     at_raw_ns = raw_ns - (now_wall_ns - at_wall_ns)
-    return Sample(at_raw_ns / NS, at_wall_ns - at_raw_ns - origin_ns + offset_ns, float(half_ns))
+    # The clocks were read together somewhere within the bracket, anywhere alike: half of it is the square root of three
+    # sigmas.
+    return Sample(at_raw_ns / NS, at_wall_ns - at_raw_ns - origin_ns + offset_ns, half_ns / sqrt(3))
 
 
 class _Pulses(asyncio.DatagramProtocol):
