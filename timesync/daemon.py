@@ -33,7 +33,7 @@ from .core.judge import judge
 from .core.source import Sample, SourceState, Telemetry
 from .core.verdicts import Decision
 from .gate import Gate
-from .io import gpsd, listen
+from .io import gpsd, listen, ptp
 from .io.chrony import SockSample
 from .io.ntp import PORT, NtpError, NtpKey, ask
 from .orders import Order, OrderError, carry_out, state_file, take_orders
@@ -132,6 +132,8 @@ class _Room:
                         host or "127.0.0.1", source.port or gpsd.PORT, source.line, listen.oscillator_s, told, trouble
                     )
                 )
+            case TimeProtocol.PTP:
+                tasks.append(ptp.follow(source.line or ptp.SOCKET, source.poll_s, listen.oscillator_s, told, trouble))
             case TimeProtocol.SERIAL:
                 tasks.append(listen.serial(source.line or "", source.baud, told, trouble))
             case TimeProtocol.NTP if host:

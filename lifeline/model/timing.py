@@ -136,7 +136,8 @@ class TimeSource:
     protocol: TimeProtocol | None = None
     """How it is asked; what is usual for its kind where empty."""
     line: Path | None = None
-    """The receiver's serial line; with gpsd, the name by which gpsd knows it, where gpsd serves several."""
+    """The receiver's serial line; with gpsd, the name by which gpsd knows it, where gpsd serves several; with PTP,
+    ptp4l's `uds_address`."""
     baud: Annotated[int, Field(ge=1200, le=921_600)] = 115_200
     """Speed of the line, bit/s."""
     pulses: SocketPath | None = None

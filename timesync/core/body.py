@@ -86,6 +86,7 @@ def _source(view: SourceView, decision: Decision, trouble: str) -> dict[str, Any
         "jamming": said.jamming if said else None,
         "spoofing": said.spoofing if said else None,
         "leap_s": said.leap_s if said else None,
+        "detail": dict(said.detail) if said else {},
         "satellites": None if said is None or said.satellites is None else [
             [it.constellation, it.number, _rounded(it.cn0_db_hz, 0), it.used] for it in said.satellites
         ],
