@@ -18,6 +18,7 @@ from typing import Any
 from lifeline.i18n import _
 
 from ..clocks import CONTROL
+from ..convergence import wait_until
 from ..driver import LabError, LinkEnd, NodeSpec, NodeStatus, Progress
 from ..place import Place, write_durably, write_secret
 from ..topology import Impairment, Link, Topology
@@ -28,6 +29,7 @@ from .satellite import Emulator, await_ready, emulator
 
 _STOP_WITHIN_S = 1.5
 _SKY_WITHIN_S = 5.0
+_SKY_STARTS_WITHIN_S = 10.0
 
 
 class NetnsDriver:
@@ -174,11 +176,13 @@ class NetnsDriver:
         return self._emulator.impairment(link)
 
     def ask_sky(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask a node's simulated receivers, or tell them what shall be wrong."""
+        """Ask a node's simulated receivers, or tell them what shall be wrong; a sky that still starts is waited for."""
         with socket.socket(socket.AF_UNIX) as sky:
             sky.settimeout(_SKY_WITHIN_S)
+            door = str(self._place.node(node) / "run" / CONTROL)
             try:
-                sky.connect(str(self._place.node(node) / "run" / CONTROL))
+                if not wait_until(lambda: not sky.connect_ex(door), _SKY_STARTS_WITHIN_S):
+                    sky.connect(door)
                 sky.sendall(json.dumps(wanted).encode() + b"\n")
                 with sky.makefile("rb") as told:
                     answer: dict[str, Any] = json.loads(told.readline())

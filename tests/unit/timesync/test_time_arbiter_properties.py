@@ -100,6 +100,8 @@ def _check(arbiter, decision, now):
     assert decision.left_low_s <= decision.left_mid_s <= decision.left_high_s
     if decision.corroborated and len(decision.selected) > 1:
         offsets = [decision.sources[name].offset_ns for name in decision.selected]
-        assert max(offsets) - min(offsets) <= 5 * sqrt(2) * max(v.uncertainty_ns for v in decision.sources.values())
+        most = max(v.uncertainty_ns for v in decision.sources.values())
+        # Judged before the model learnt from them, told after it: that moves the difference by a trifle.
+        assert max(offsets) - min(offsets) <= 5 * sqrt(2) * most * (1 + 1e-6)
     if not decision.selected and not arbiter.was_locked:
         assert not decision.serve
