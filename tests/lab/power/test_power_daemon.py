@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.simulators.power_genset import EngineState, Genset, GensetServer, Mode
+from lab.simulators.power_genset import EngineState, Genset, GensetServer, Mode, Tank
 from lab.simulators.power_nut import NutServer, installed
 from lifeline.clock import monotonic_s
 from noc.client import HubClient
@@ -99,7 +99,7 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
     nut_port, modbus_port = free_port(), free_port()
     inventory = tmp_path / "inventory.yml"
     inventory.write_text(INVENTORY.format(nut=nut_port, modbus=modbus_port, poll=POLL_S), encoding="utf-8")
-    genset = Genset(12, 200, (1.2, 2.0, 2.8, 3.6), fuel_l=160)
+    genset = Genset(12, Tank(200, 160), (1.2, 2.0, 2.8, 3.6), crank_cycle_s=10)
     common = ["--inventory", inventory, "--data"]
     hub_url = f"unix://{tmp_path}/run/hub.sock"
     processes = []

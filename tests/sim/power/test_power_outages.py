@@ -146,7 +146,7 @@ def test_a_fuel_leak_is_told_and_what_is_left_falls_faster_than_time() -> None:
     wired = room("core-wired")
     wired.lose_utility()
     wired.go(1)
-    wired.plant.gensets["generator-2"].leak_l_per_h = 600
+    wired.plant.tanks["generator-2"].leak_l_per_h = 600
     wired.go(2)
     assert {"generator-2:fuel-drop", "autonomy-falls-fast"} <= wired.raised.keys()
 
