@@ -138,11 +138,13 @@ class Controller:
 
     sites: dict[str, Station]
     """By name; it sees of them what their stations do."""
+    stopped: bool = False
+    """It controls nothing; its agent, a program of its own, says so."""
 
     def told(self, name: str) -> Told:
         """Return its MIB, live."""
         told = _system("TN9300 (simulated)", "1.3.6.1.4.1.3570.3.6", name)
-        told[f"{_CONTROLLER}.1.5.0"] = (ber.INTEGER, 3)
+        told[f"{_CONTROLLER}.1.5.0"] = lambda _now_s: (ber.INTEGER, 1 if self.stopped else 3)
         for n, (site, station) in enumerate(self.sites.items(), start=1):
             live: dict[int, Callable[[], int]] = {
                 5: lambda it=station: 2 if it.isolated or it.off_air else 1,  # type: ignore[misc]  # bound here
