@@ -261,6 +261,10 @@ class HubClient:
         path = f"/playbooks/{quote(name, safe='')}/{question}"
         return dict(await self._request("POST", path, json=body, headers=headers))
 
+    async def facts(self, *names: str) -> dict[str, dict[str, Any]]:
+        """Return what playbooks would be told of facts, by name: `value`, and `age_s`, None where nobody knows."""
+        return dict((await self._get("/facts", name=list(names)))["facts"])
+
     async def runs(self, playbook: str | None = None) -> dict[str, Any]:
         """Return the latest runs, and whether playbooks are halted."""
         return await self._get("/runs", playbook=playbook)
@@ -435,13 +439,15 @@ def _refusal(response: httpx.Response) -> HubRefusedError:
     return HubRefusedError(response.status_code, text)
 
 
-def _present(**query: Json) -> dict[str, str]:
+def _present(**query: Json) -> dict[str, str | list[str]]:
     """Return the query's members that are given."""
-    return {
-        name: str(value).lower() if isinstance(value, bool) else str(value)
-        for name, value in query.items()
-        if value is not None
-    }
+    return {name: _written(value) for name, value in query.items() if value is not None}
+
+
+def _written(value: Json) -> str | list[str]:
+    if isinstance(value, list):
+        return [str(one) for one in value]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _token_of_environment() -> str | None:

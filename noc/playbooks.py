@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from failover.core.playbook import Fact, Facts
+from failover.core.playbook import Facts, Playbook
 from failover.core.playbook.audit import Head, sign
 from failover.orchestrator import OURS, Orchestrator
 from failover.orchestrator_port import Kept, RefusedError
@@ -20,15 +19,15 @@ from failover.steps.kind import Allowed, Command
 from failover.steps.registry import Registry
 from lifeline.clock import wall_ns
 from lifeline.model.inventory import Inventory
-from lifeline.model.records import Condition, EventKind, Json, PerceivedSeverity, StoredEvent
+from lifeline.model.records import Condition, EventKind, Json, StoredEvent
 
 from .agents import NoAnswerError
 from .commands import ArgumentError, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
 from .domains import NoSuchCommandError
 from .hub import Hub
+from .playbook_facts import HubFacts
 from .protection import CENTRES, NoSuchEndError, UnreachableError
-from .telling import encoded
-from .views import CommandView, GroupView, LinkView, SiteView
+from .views import CommandView
 
 SNAPSHOT: Final = "playbooks"
 KEY_FILE: Final = "audit.key"
@@ -37,64 +36,6 @@ SIGN_S: Final = 1.0
 """The audit's end is countersigned at most this often, and when the hub stops."""
 
 log = structlog.get_logger(__name__)
-
-
-class HubFacts:
-    """What the hub knows, by the names that playbooks use.
-
-    `live:SUBJECT`, `site:ID`, `link:ID`, `group:ID`: views; `alarm:SUBJECT NAME`: the active alarm, or null;
-    `daemon:NODE`: whether it is connected; `sites`: how many there are and fail.
-    """
-
-    def __init__(self, hub: Hub) -> None:
-        self._hub = hub
-
-    def get(self, name: str) -> Fact:
-        """Return a fact; unknown when nobody has told it."""
-        kind, _, identifier = name.partition(":")
-        projection, inventory = self._hub.projection, self._hub.inventory
-        if kind == "live":
-            views = [it for it in projection.live.find(identifier) if it.fresh]
-            latest = max(views, key=lambda it: it.heard_at_ns, default=None)
-            return (
-                Fact() if latest is None else Fact(dict(latest.body), max(0.0, (wall_ns() - latest.heard_at_ns) / 1e9))
-            )
-        if kind == "site" and identifier in inventory.sites:
-            return Fact(_document(projection.site(identifier)), 0.0)
-        if kind == "link" and identifier in inventory.links:
-            return Fact(_document(projection.link(identifier)), 0.0)
-        if kind == "group" and identifier in inventory.protection_groups:
-            view = _document(projection.group(identifier))
-            return Fact(view, 0.0) if all(end["fresh"] for end in view["ends"].values()) else Fact()
-        if kind == "daemon":
-            return Fact({"connected": identifier in self._hub.agents}, 0.0)
-        if kind == "alarm":
-            subject, _, condition = identifier.rpartition(" ")
-            found = next(
-                (it for it in projection.active_alarms() if (it.resource, it.alarm_type_id) == (subject, condition)),
-                None,
-            )
-            return Fact(
-                None if found is None else {"severity": found.perceived_severity.value, "text": found.text}, 0.0
-            )
-        return Fact()
-
-    def in_maintenance(self, subject: str) -> bool:
-        """Tell whether a window is open on a subject or on its site."""
-        now_ns = wall_ns()
-        covered = {subject, *(f"site:{site}" for site in self._hub.projection.subjects.sites(subject))}
-        return any(
-            it.from_ns <= now_ns < it.until_ns and it.subject in covered for it in self._hub.projection.record.windows
-        )
-
-    def failing_share(self) -> float:
-        """Return the share of sites with a critical alarm on themselves, their power or a daemon of theirs."""
-        sites = self._hub.inventory.sites
-        critical = [
-            it for it in self._hub.projection.active_alarms() if it.perceived_severity is PerceivedSeverity.CRITICAL
-        ]
-        failing = {site for it in critical for site in self._hub.projection.subjects.sites(it.resource)[:1]}
-        return len(failing & sites.keys()) / len(sites) if sites else 0.0
 
 
 class Countersign:
@@ -130,10 +71,6 @@ class Countersign:
         """Write the last end and close."""
         self.write()
         self._file.close()
-
-
-def _document(view: SiteView | LinkView | GroupView) -> Json:
-    return json.loads(encoded(view))
 
 
 def audit_key(data: Path) -> bytes:
@@ -172,7 +109,9 @@ class HubPort:
         """Have a command carried out; who sends the same key again gets the same outcome."""
         more = dict(arguments)
         at, to = (more.pop(name, None) if command.startswith("protection.") else None for name in ("at", "to"))
-        asked = Asked(command, target, by, f"playbook run {key.partition('/')[0]}", key, at, to, arguments=more)
+        text = more.pop("text", "") if command.startswith("alarm.") else ""
+        text = f"{text} (playbook run {key.partition('/')[0]})".lstrip()
+        asked = Asked(command, target, by, text, key, at, to, arguments=more)
         try:
             return _of(await self._commands.run(asked))
         except (
@@ -231,6 +170,15 @@ class PlaybookSettings:
     """What steps may reach."""
     audit_copy: Path | None = None
     """The second place of the audit's end; `audit` in the hub's data if None."""
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    """What parameters of these names are unless a run is given something else, in every playbook that has them."""
+
+
+def _with_defaults(book: Playbook, defaults: Mapping[str, str]) -> Playbook:
+    parameters = {
+        name: replace(it, default=defaults[name]) if name in defaults else it for name, it in book.parameters.items()
+    }
+    return replace(book, parameters=parameters)
 
 
 class Playbooks:
@@ -256,6 +204,7 @@ class Playbooks:
         books, self.problems = load_all([shipped(), *settings.directories], registry)
         for problem in self.problems:
             log.error("playbook is not loaded", problem=str(problem))
+        books = {name: _with_defaults(book, settings.defaults) for name, book in books.items()}
         self.orchestrator = Orchestrator(HubPort(hub, commands, self._countersign), books, registry, settings.allowed)
 
     async def start(self) -> None:

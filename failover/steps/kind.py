@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -41,6 +42,8 @@ class Allowed:
     """`host` or `host:port` that `http` may ask and Modbus and SNMP may write."""
     programs: frozenset[str] = frozenset()
     """Absolute paths that `exec` may run."""
+    known_hosts: Path = Path("/etc/lifeline/known_hosts")
+    """Host keys of the routers that are reached by ssh."""
 
 
 @dataclass(frozen=True, slots=True)

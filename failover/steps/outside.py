@@ -141,9 +141,28 @@ class NotifyArgs:
     """What to tell, and by which means."""
 
     text: str
+    to: str | None = None
+    """Where to, as a URL: `https://...` is a webhook, `syslog://host:port` a collector."""
     webhook: WebhookArgs | None = None
     email: EmailArgs | None = None
     syslog: SyslogArgs | None = None
+
+
+def _by_url(url: str) -> tuple[WebhookArgs | None, SyslogArgs | None]:
+    """Return the webhook or the collector that a URL names.
+
+    Raises:
+        StepError: it names neither.
+    """
+    parts = urlsplit(url)
+    try:
+        if parts.scheme == "syslog" and parts.hostname:
+            return None, SyslogArgs(parts.hostname, parts.port or 514)
+    except ValueError as error:
+        raise StepError(f"{url!r}: {error}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise StepError(f"{url!r} is neither https://... nor syslog://...")
+    return WebhookArgs(url), None
 
 
 class Notify(StepKind):
@@ -154,15 +173,16 @@ class Notify(StepKind):
 
     async def do(self, args: NotifyArgs, context: Context) -> Outcome:
         """Tell."""
-        if not (args.webhook or args.email or args.syslog):
-            raise StepError("notify needs one of webhook, email and syslog")
+        webhook, syslog = _by_url(args.to) if args.to is not None else (args.webhook, args.syslog)
+        if not (webhook or args.email or syslog):
+            raise StepError("notify needs one of to, webhook, email and syslog")
         try:
-            if args.webhook is not None:
-                await self._post(args.webhook, args.text, context)
+            if webhook is not None:
+                await self._post(webhook, args.text, context)
             if args.email is not None:
                 await asyncio.to_thread(self._mail, args.email, args.text, context.key)
-            if args.syslog is not None:
-                self._log(args.syslog, args.text, context.key)
+            if syslog is not None:
+                self._log(syslog, args.text, context.key)
         except (OSError, smtplib.SMTPException) as error:
             return Outcome("failed", str(error) or type(error).__name__)
         return Outcome("did", args.text)

@@ -45,6 +45,8 @@ class ConfigArgs:
     """`site/device` of the inventory; FRR on this machine otherwise."""
     driver: str = "linux"
     """How it is spoken to, as of the inventory's actuators."""
+    credential: str | None = None
+    """Of the inventory, of kind ssh; the device's own otherwise."""
     port: int = Field(default=22, ge=1, le=65_535)
     guard: Literal["off", "prefer", "require"] = "prefer"
     confirm_within_s: float = Field(default=60.0, ge=10, le=3600)
@@ -83,7 +85,7 @@ class RouterConfig(StepKind):
         return Sight("achieved" if found.as_wanted else "untouched", told, list(found.before))
 
     def _device(self, args: ConfigArgs, context: Context) -> Device:
-        return _device(args.device, args.driver, args.port, context)
+        return _device(args, context)
 
 
 class Frr(RouterConfig):
@@ -99,6 +101,8 @@ class CommandArgs:
     commands: list[str] = Field(min_length=1)
     device: str | None = None
     driver: str = "linux"
+    credential: str | None = None
+    """Of the inventory, of kind ssh; the device's own otherwise."""
     port: int = Field(default=22, ge=1, le=65_535)
     expect: str | None = None
     """Regular expression that must be found in the answer."""
@@ -115,7 +119,7 @@ class RouterCommand(StepKind):
         for command in args.commands:
             if not _READS.fullmatch(command):
                 raise StepError(f"{command!r} does not only show; use netmiko.config to change a router")
-        device = _device(args.device, args.driver, args.port, context)
+        device = _device(args, context)
         try:
             said = redact(await asyncio.to_thread(_read, device, args.commands))
         except DeviceError as error:
@@ -148,12 +152,13 @@ def _goal(setting: RouterSetting) -> Goal:
     return Goal(route, setting.present)
 
 
-def _device(name: str | None, driver: str, port: int, context: Context) -> Device:
+def _device(args: ConfigArgs | CommandArgs, context: Context) -> Device:
     """Return a router of the inventory, or FRR on this machine.
 
     Raises:
         StepError: there is no such router, or it cannot be spoken to.
     """
+    name, driver = args.device, args.driver
     if name is None:
         return LocalFrr("this machine")
     site, _, identifier = name.partition("/")
@@ -161,9 +166,10 @@ def _device(name: str | None, driver: str, port: int, context: Context) -> Devic
     device = known.devices.get(identifier) if known else None
     if device is None or device.address is None:
         raise StepError(f"the inventory has no device {name!r} with an address")
-    credential = context.inventory.credentials.get(device.credential or "")
+    credential = context.inventory.credentials.get(args.credential or device.credential or "")
     if credential is None or credential.kind != "ssh" or credential.user is None:
         raise StepError(f"device {name} has no ssh credential")
     if driver not in DIALECTS:
         raise StepError(f"there is no driver {driver!r}: {', '.join(DIALECTS)}")
-    return SshDevice(name, str(device.address), DIALECTS[driver], credential.user, credential.secret, port)
+    return SshDevice(name, str(device.address), DIALECTS[driver], credential.user, credential.secret, args.port,
+                     context.allowed.known_hosts)  # fmt: skip

@@ -101,6 +101,6 @@ class TimeGate(StepKind):
 
     async def do(self, args: GateArgs, context: Context) -> Outcome:
         """Ask."""
-        check = {"fact": f"live:time:{args.site}", "that": "value.judgement == 'ok'", "max_age_s": args.max_age_s}
+        check = {"fact": f"live:time:{args.site}", "that": "value.serve", "max_age_s": args.max_age_s}
         verdict = judge(check, context.facts, {})
         return Outcome("did" if verdict.holds else "refused", verdict.why)

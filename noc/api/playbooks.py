@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Depends, Header, HTTPException, Request
+from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
@@ -134,6 +134,14 @@ async def run(
     return await _told(
         orchestrator, orchestrator.begin(name, asked.parameters, by=by, why=asked.text, key=idempotency_key)
     )
+
+
+@router.get("/facts", responses=documented())
+async def facts(orchestrator: Runs, _who: Viewer, name: Annotated[list[str], Query(max_length=200)]) -> dict[str, Any]:
+    """Return what playbooks would be told of facts, each with its age; `age_s` null: nobody knows."""
+    found = {it: orchestrator.facts.get(it) for it in name}
+    return {"schema": "lifeline.facts/1",
+            "facts": {it: {"value": fact.value, "age_s": fact.age_s} for it, fact in found.items()}}  # fmt: skip
 
 
 @router.get("/runs", responses=documented())

@@ -97,6 +97,20 @@ Examples:
 @click.option("--allow-host", multiple=True, metavar="HOST[:PORT]", help=_("A host that playbooks may reach."))
 @click.option("--allow-program", multiple=True, metavar="PATH", help=_("A program that playbooks may run."))
 @click.option(
+    "--set",
+    "defaults",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help=_("What a parameter of playbooks is unless a run is given something else, such as whom to call."),
+)
+@click.option(
+    "--known-hosts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=Path("/etc/lifeline/known_hosts"),
+    show_default=True,
+    help=_("Host keys of the routers that playbooks change, in OpenSSH's format."),
+)
+@click.option(
     "--audit-copy",
     type=click.Path(path_type=Path, file_okay=False),
     help=_("A second place for the audit's end, by preference on another disk; DATA/audit otherwise."),
@@ -115,6 +129,8 @@ def run(
     playbooks: tuple[Path, ...],
     allow_host: tuple[str, ...],
     allow_program: tuple[str, ...],
+    defaults: tuple[str, ...],
+    known_hosts: Path,
     audit_copy: Path | None,
     name: str | None,
     addresses: tuple[str, ...],
@@ -141,8 +157,8 @@ def run(
     if (token := TokenStore(data).create_first()) is not None:
         narrate(_("first administrator's token, shown this once: {token}").format(token=token))
     try:
-        allowed = Allowed(frozenset(allow_host), frozenset(allow_program))
-        settings = PlaybookSettings(playbooks, allowed, audit_copy)
+        allowed = Allowed(frozenset(allow_host), frozenset(allow_program), known_hosts)
+        settings = PlaybookSettings(playbooks, allowed, audit_copy, _pairs(defaults))
         run_hub(loaded, data, run_directory, name, listeners, told, settings)
     except JournalBusyError as error:
         raise VerbError(_("another hub runs on this data: {error}").format(error=error)) from None
@@ -184,6 +200,18 @@ def check(hubs: tuple[str, ...], as_json: bool) -> ExitCode:
     if as_json:
         emit_json("lifeline.hub-check/1", {"hubs": found})
     return worst
+
+
+def _pairs(given: tuple[str, ...]) -> dict[str, str]:
+    """Return NAME=VALUE texts as a mapping.
+
+    Raises:
+        VerbError: one is not of that form.
+    """
+    for text in given:
+        if "=" not in text:
+            raise VerbError(_("--set {text}: must be NAME=VALUE").format(text=text), ExitCode.USAGE)
+    return {name: value for name, _equals, value in (text.partition("=") for text in given)}
 
 
 def _listeners(addresses: tuple[str, ...], data: Path, *, tls: bool, insecure: bool) -> list[Listener]:
