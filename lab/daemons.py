@@ -20,9 +20,13 @@ from .place import RUN, Place, write_secret
 from .topology import Node, Topology
 
 HUB_PORT = 8443
+CALL_PORT = 5140
+"""Where playbooks call, on loopback at the hub's node: whoever drills listens there."""
 ADMINISTRATOR = "lab-administrator"
 _LIFELINE = str(Path(sys.executable).with_name("lifeline"))
 _ETC, _RUN, _DATA = "/run/etc", "/run/lifeline", "/var/lib/lifeline"
+_ASKING = frozenset({"netwatch", "power"})
+"""Daemons that ask the nodes' agents by SNMP."""
 _LOCAL_HUB = f"unix://{_RUN}/hub.sock"
 
 
@@ -72,8 +76,9 @@ def admit(topology: Topology, inventory: Inventory, place: Place) -> dict[str, d
     knows_opened = re.sub(rf"{re.escape(str(RUN))}/[^/\s]+/secrets", _ETC, knows_all)
     return {
         node.name: {
-            "inventory.yml": knows_opened if "netwatch" in node.daemons else knows_all,
-            **(_snmp_secrets(place) if "netwatch" in node.daemons else {}),
+            "inventory.yml": knows_opened if _ASKING & {*node.daemons} else knows_all,
+            **(_snmp_secrets(place) if _ASKING & {*node.daemons} else {}),
+            **(_router_access(topology, inventory, place) if node.name == hub else {}),
             "hub.crt": certificate,
             "token": _token(tokens, node.name, Role.AGENT),
             "supervise.json": json.dumps(_supervisor(node, address, is_hub=node.name == hub), indent=1),
@@ -86,6 +91,14 @@ def _snmp_secrets(place: Place) -> dict[str, str]:
     """Return what opens the nodes' agents, for a node that asks them."""
     files = [place.secrets / name for name in ("snmp-auth", "snmp-priv")]
     return {file.name: file.read_text() for file in files if file.exists()}
+
+
+def _router_access(topology: Topology, inventory: Inventory, place: Place) -> dict[str, str]:
+    """Return what opens the nodes' routers by ssh, and their host keys, for playbooks."""
+    reached = [it.name for it in topology.nodes.values() if "sshd" in it.services and it.name in inventory.sites]
+    host = (place.secrets / "ssh-host.pub").read_text()
+    known_hosts = "".join(f"{_address(inventory, name)} {host}" for name in reached)
+    return {"ssh-key": (place.secrets / "ssh-key").read_text(), "known_hosts": known_hosts}
 
 
 def service() -> dict[str, Any]:
@@ -118,10 +131,13 @@ def _supervisor(node: Node, hub_address: str, *, is_hub: bool) -> Mapping[str, A
     at = ["--inventory", f"{_ETC}/inventory.yml", "--run", _RUN]
     here = [*at, "--site", node.name, "--data", _DATA]
     argv = {
-        "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls"],
+        "hub": ["hub", "run", *at, "--data", _DATA, "--listen", f"{hub_address}:{HUB_PORT}", "--tls",
+                "--known-hosts", f"{_ETC}/known_hosts", "--set", "credential=ssh-govnet",
+                "--set", f"call=syslog://127.0.0.1:{CALL_PORT}"],
         "fastpath": ["fastpath", "run", *here],
         "agent": ["agent", "run", *here, "--hub", url, *access],
         "time": ["time", "run", *here, "--hub", url, *access],
+        "power": ["power", "run", *here, "--hub", url, *access],
         "netwatch": ["netwatch", "run", *here, "--hub", url, *access, "--traps", "0.0.0.0:162",
                      "--syslog", "0.0.0.0:514"],
     }  # fmt: skip

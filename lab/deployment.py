@@ -10,7 +10,7 @@ from lifeline.clock import wall_ns
 from lifeline.i18n import _
 from lifeline.model.inventory import Inventory
 
-from . import convergence, daemons, equipment
+from . import convergence, daemons, devices, equipment
 from .driver import NodeSpec, Progress
 from .drivers import netns, pins
 from .drivers.fabric import FABRIC
@@ -93,10 +93,12 @@ def _specs(place: Place, topology: Topology, inventory: Inventory, *, with_daemo
     specs = {}
     for node in topology.nodes.values():
         services = [equipment.service(name) for name in node.services]
+        rooms = devices.files(inventory, node.name, access.snmp_user) if "devices" in node.services else {}
         if node.name in admitted:
             services.append(daemons.service())
         specs[node.name] = NodeSpec(
-            {**equipment.files(node, access, inventory.sites.get(node.name)), **admitted.get(node.name, {})}, services
+            {**equipment.files(node, access, inventory.sites.get(node.name)), **rooms, **admitted.get(node.name, {})},
+            services,
         )
     return specs
 

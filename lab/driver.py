@@ -137,6 +137,14 @@ class Driver(Protocol):
         """Ask a node's simulated receivers, or tell them what shall be wrong: `lab.simulators.time_room`."""
         ...
 
+    def ask_plant(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated power plant, or tell it what shall happen: `lab.simulators.power_room`."""
+        ...
+
+    def ask_devices(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated devices, or tell one what shall be wrong: `lab.simulators.device_room`."""
+        ...
+
     def relay_stats(self) -> dict[str, Any]:
         """Return `emulator` (what makes the satellite paths) and `links`: what passed, was lost, was dropped."""
         ...

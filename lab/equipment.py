@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lifeline.model.inventory import Site
 
-from . import clocks
+from . import clocks, devices, plants
 from .place import write_secret
 from .topology import Node
 
@@ -32,12 +32,19 @@ class Access:
     ssh_private: str
     ssh_public: str
     host_private: str
+    host_public: str
 
     @classmethod
     def make(cls) -> Access:
         """Return fresh keys and passphrases."""
         own, host = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-        return cls(secrets.token_hex(12), secrets.token_hex(12), _private(own), _public(own), _private(host))
+        return cls(secrets.token_hex(12), secrets.token_hex(12), _private(own), _public(own), _private(host),
+                   _public(host))  # fmt: skip
+
+    @property
+    def snmp_user(self) -> Mapping[str, str]:
+        """Who may ask the agents over SNMPv3: `name`, `auth`, `privacy`, `hash`."""
+        return {"name": SNMP_USER, "auth": self.snmp_auth, "privacy": self.snmp_priv, "hash": "sha256"}
 
     def save(self, folder: Path) -> None:
         """Write them where only root reads; existing files are replaced."""
@@ -48,6 +55,7 @@ class Access:
             ("snmp-priv", self.snmp_priv),
             ("ssh-key", self.ssh_private),
             ("ssh-key.pub", self.ssh_public),
+            ("ssh-host.pub", self.host_public),
         ):
             write_secret(folder / name, text)
 
@@ -65,6 +73,10 @@ def service(name: str) -> dict[str, Any]:
         }
     if name in CLOCKS:
         return clocks.service(name)
+    if name == "plant":
+        return plants.service()
+    if name == "devices":
+        return devices.service()
     if name == "snmpd":
         # MIBS: numbers are enough for an agent, and Debian ships no MIB files.
         argv = [
@@ -90,10 +102,14 @@ def files(node: Node, access: Access, site: Site | None = None) -> Mapping[str, 
         site: what the inventory says of it, if it is one of its sites.
     """
     made: dict[str, str] = dict(clocks.files(node.services, site))
+    if "plant" in node.services:
+        made |= plants.files(site, access.snmp_user)
     if "snmpd" in node.services:
         # RFC 3411 5: our engine's id is text (04) under Net-SNMP's enterprise number, the same at each boot.
         engine = "80001f8804" + node.name.encode()[:27].hex()
-        made["snmpd.conf"] = _SNMPD.format(node=node.name, engine=engine, user=SNMP_USER, access=access)
+        # At the node's own address: other devices of the site have agents at theirs.
+        at = f"udp:{next(iter(site.prefixes[0].hosts()))}:161" if site else "udp:161"
+        made["snmpd.conf"] = _SNMPD.format(node=node.name, engine=engine, user=SNMP_USER, access=access, at=at)
     if "sshd" in node.services:
         made["sshd_config"] = _SSHD.format(etc=_ETC)
         made["ssh_host_key"] = access.host_private
@@ -110,7 +126,7 @@ def _public(key: Ed25519PrivateKey) -> str:
 
 
 _SNMPD = """\
-agentAddress udp:161
+agentAddress {at}
 exactEngineID 0x{engine}
 createUser {user} SHA-256 {access.snmp_auth} AES {access.snmp_priv}
 rouser {user} authpriv

@@ -20,6 +20,7 @@ from lifeline.model.inventory import Media
 
 from .driver import Driver, LabError
 from .place import Place, write_durably
+from .plants import FAULTS as POWER_FAULTS
 from .simulators.time_ntp import NTP, NTP_FAULTS
 from .simulators.time_sky import FAULTS as SKY_FAULTS
 from .topology import Impairment, Link, Topology
@@ -114,6 +115,16 @@ _OPERATIONS: Mapping[str, _Operation] = {
         lambda driver, args: _tell_sky(driver, args, "heal"),
         lambda driver, args: _sky_fault(driver, args) == args["wanted"]["kind"],
     ),
+    "device": _Operation(
+        lambda driver, args: _tell_device(driver, args, "fault"),
+        lambda driver, args: _tell_device(driver, args, "heal"),
+        lambda driver, args: _device_fault(driver, args) == args["wanted"]["kind"],
+    ),
+    "plant": _Operation(
+        lambda driver, args: _tell_plant(driver, args, "fault"),
+        lambda driver, args: _tell_plant(driver, args, "heal"),
+        lambda driver, args: _plant_fault(driver, args) == args["wanted"]["kind"],
+    ),
 }
 
 
@@ -125,6 +136,27 @@ def _sky_fault(driver: Driver, args: Mapping[str, Any]) -> str | None:
     """Return what is wrong with a simulated receiver, or a simulated NTP server."""
     seen, at = driver.ask_sky(args["node"], {"act": "look"}), args["wanted"]["at"]
     fault: str | None = seen["ntp"] if at == NTP else seen["receivers"][at]["fault"]
+    return fault
+
+
+def _tell_plant(driver: Driver, args: Mapping[str, Any], act: str) -> None:
+    driver.ask_plant(args["node"], args["wanted"] | {"act": act})
+
+
+def _plant_fault(driver: Driver, args: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a part of a simulated power plant."""
+    fault: str | None = driver.ask_plant(args["node"], {"act": "look"})["faults"].get(args["wanted"]["at"])
+    return fault
+
+
+def _tell_device(driver: Driver, args: Mapping[str, Any], act: str) -> None:
+    driver.ask_devices(args["node"], args["wanted"] | {"act": act})
+
+
+def _device_fault(driver: Driver, args: Mapping[str, Any]) -> str | None:
+    """Return what is wrong with a simulated device."""
+    seen = driver.ask_devices(args["node"], {"act": "look"})["devices"]
+    fault: str | None = seen.get(args["wanted"]["at"], {}).get("fault")
     return fault
 
 
@@ -140,11 +172,13 @@ class Faults:
         """Inject a fault and return it once it holds.
 
         Args:
-            kind: fibre-cut, duct-cut, fibre-degrade, node-off, satellite-degrade, gnss.
-            target: what it hits, one or several: links, shared-risk groups, nodes, receivers (`node/receiver`).
+            kind: fibre-cut, duct-cut, fibre-degrade, node-off, satellite-degrade, gnss, power.
+            target: what it hits, one or several: links, shared-risk groups, nodes, receivers (`node/receiver`), parts
+                of a power plant (`node/part`).
             **options: for cuts `mode` (silent, oneway, carrier) and, if one-way, `direction` (to-site, to-core);
                 for a degraded fibre `loss_pct` and, if only one way loses, `direction`; for satellites what changes of
-                `Impairment`; for receivers `mode` and `size` as `lab.simulators.time_sky.Fault` has them.
+                `Impairment`; for receivers `mode` and `size` as `lab.simulators.time_sky.Fault` has them; for
+                power plants as `lab.simulators.power_room.Room.fault` has them.
 
         Raises:
             LabError: nothing of that name, not a thing this fault can hit, hit already, or it did not take hold (it is
@@ -344,6 +378,39 @@ def _sky(topology: Topology, driver: Driver, targets: Iterable[str], options: Op
     return acts
 
 
+def _plant(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
+    """Return the acts of a fault of a power plant: `node/part`, `node/ups/string`, `node/device`, `node/feeds`."""
+    _only(options, ("mode", "size"))
+    mode = _one_of(options.get("mode", ""), {mode: mode for mode in POWER_FAULTS}, _("mode"), _("modes"))
+    acts = []
+    for target in targets:
+        node, _slash, at = target.partition("/")
+        plants = [it.name for it in topology.nodes.values() if "plant" in it.services]
+        _known(node, plants, _("power plant"), _("power plants"))
+        seen = driver.ask_plant(node, {"act": "look"})
+        living = [feed for feed, lives in seen["feeds"].items() if lives]
+        whole = mode == "lost" and at == "feeds" and living
+        hit = living if whole else [_known(at, seen["fits"][mode], _("part"), _("parts"))]
+        wanted = {"kind": mode, "size": options.get("size", 0.0)}
+        acts += [Act("plant", {"node": node, "wanted": {"at": part, **wanted}}) for part in hit]
+    return acts
+
+
+def _device(topology: Topology, driver: Driver, targets: Iterable[str], options: Options) -> list[Act]:
+    """Return the acts of a fault of devices: `node/device`."""
+    _only(options, ("mode", "size"))
+    acts = []
+    for target in targets:
+        node, _slash, at = target.partition("/")
+        staffed = [it.name for it in topology.nodes.values() if "devices" in it.services]
+        _known(node, staffed, _("room of devices"), _("rooms of devices"))
+        devices = driver.ask_devices(node, {"act": "look"})["devices"]
+        _known(at, devices, _("device"), _("devices"))
+        mode = _known(options.get("mode", ""), devices[at]["fits"], _("mode"), _("modes"))
+        acts.append(Act("device", {"node": node, "wanted": {"at": at, "kind": mode, "size": options.get("size", 0.0)}}))
+    return acts
+
+
 _PLANS: Mapping[str, Callable[[Topology, Driver, Iterable[str], Options], list[Act]]] = {
     "fibre-cut": _fibre_cut,
     "duct-cut": _duct_cut,
@@ -351,6 +418,8 @@ _PLANS: Mapping[str, Callable[[Topology, Driver, Iterable[str], Options], list[A
     "node-off": _node_off,
     "satellite-degrade": _satellite_degrade,
     "gnss": _sky,
+    "power": _plant,
+    "device": _device,
 }
 KINDS = tuple(_PLANS)
 

@@ -22,8 +22,8 @@ from lifeline.model.inventory import Media
 from .place import NAME
 from .topology import IMPAIRMENT_KEYS, Bind, Endpoint, Impairment, Link, Node, Topology
 
-SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd", "sky", "gpsd", "chronyd")
-DAEMONS = ("hub", "agent", "fastpath", "netwatch", "time")
+SERVICES = ("zebra", "staticd", "ospfd", "snmpd", "sshd", "sky", "gpsd", "chronyd", "plant", "devices")
+DAEMONS = ("hub", "agent", "fastpath", "netwatch", "time", "power")
 
 _LISTS = ("exec", "binds", "cap-add")
 _MAPPINGS = ("labels", "sysctls", "env")

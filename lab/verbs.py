@@ -14,8 +14,10 @@ from lifeline.i18n import _
 from noc.cli.output import ExitCode, Styled, emit, emit_json, emit_table, json_option, narrate
 
 from .deployment import DEFAULT_NAME
+from .devices import FAULTS as DEVICE_FAULTS
 from .faults import DIRECTIONS, MODES, Fault
 from .lab import DEFAULT_INVENTORY, DEFAULT_TOPOLOGY, Lab
+from .plants import FAULTS as POWER_FAULTS
 from .simulators.time_ntp import NTP_FAULTS
 from .simulators.time_sky import FAULTS as SKY_FAULTS
 
@@ -217,6 +219,45 @@ def satellite_degrade(link: Sequence[str], **options: Any) -> None:
 def gnss(receiver: Sequence[str], **options: Any) -> None:
     """Disturb."""
     _inject("gnss", receiver, **options)
+
+
+@fault.command("device", help=_("Break a device of a site: lifeline lab fault device core-800m/room --mode hot"))
+@click.argument("device", nargs=-1, required=True, metavar="NODE/DEVICE...")
+@click.option("--mode", type=click.Choice(DEVICE_FAULTS), required=True, help=_("What happens to it."))
+@click.option(
+    "--size", type=float, default=0.0, help=_("Degrees, percent, m/s2, or notifications a second; the usual where 0.")
+)
+@_NAME
+@json_option()
+def break_device(device: Sequence[str], **options: Any) -> None:
+    """Break."""
+    _inject("device", device, **options)
+
+
+@fault.command("power", help=_("Break a power plant or a device of it.\n\n"
+                               "\b\n"
+                               "lifeline lab fault power core-wired/feed-a --mode lost\n"
+                               "lifeline lab fault power core-wired/feeds --mode lost          all of them\n"
+                               "lifeline lab fault power core-wired/generator-1 --mode no-start\n"
+                               "lifeline lab fault power core-wired/generator-1 --mode stops --size 5\n"
+                               "lifeline lab fault power core-wired/ats-a --mode stuck\n"
+                               "lifeline lab fault power core-wired/generator-1 --mode leak --size 200\n"
+                               "lifeline lab fault power core-wired/ups-a/string-1 --mode open\n"
+                               "lifeline lab fault power core-wired/genset-1 --mode silent     a device\n"
+                               "lifeline lab fault power core-wired/clock --mode hasten --size 600"))  # fmt: skip
+@click.argument("part", nargs=-1, required=True, metavar="NODE/PART...")
+@click.option("--mode", type=click.Choice(POWER_FAULTS), required=True, help=_("What happens to it."))
+@click.option(
+    "--size",
+    type=click.FloatRange(0),
+    default=0.0,
+    help=_("Minutes until it stops, l/h of a leak, per cent of a level, how many times faster."),
+)
+@_NAME
+@json_option()
+def power(part: Sequence[str], **options: Any) -> None:
+    """Break."""
+    _inject("power", part, **options)
 
 
 def _inject(kind: str, targets: Sequence[str], *, name: str, as_json: bool, **options: Any) -> None:

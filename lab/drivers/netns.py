@@ -17,7 +17,7 @@ from typing import Any
 
 from lifeline.i18n import _
 
-from ..clocks import CONTROL
+from .. import clocks, devices, plants
 from ..convergence import wait_until
 from ..driver import LabError, LinkEnd, NodeSpec, NodeStatus, Progress
 from ..place import Place, write_durably, write_secret
@@ -28,8 +28,8 @@ from .node_init import LAUNCH
 from .satellite import Emulator, await_ready, emulator
 
 _STOP_WITHIN_S = 1.5
-_SKY_WITHIN_S = 5.0
-_SKY_STARTS_WITHIN_S = 10.0
+_ANSWERS_WITHIN_S = 20.0
+_STARTS_WITHIN_S = 10.0
 
 
 class NetnsDriver:
@@ -177,26 +177,40 @@ class NetnsDriver:
 
     def ask_sky(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Ask a node's simulated receivers, or tell them what shall be wrong; a sky that still starts is waited for."""
-        with socket.socket(socket.AF_UNIX) as sky:
-            sky.settimeout(_SKY_WITHIN_S)
-            door = str(self._place.node(node) / "run" / CONTROL)
-            try:
-                if not wait_until(lambda: not sky.connect_ex(door), _SKY_STARTS_WITHIN_S):
-                    sky.connect(door)
-                sky.sendall(json.dumps(wanted).encode() + b"\n")
-                with sky.makefile("rb") as told:
-                    answer: dict[str, Any] = json.loads(told.readline())
-            except (OSError, ValueError) as error:
-                raise LabError(_("no sky answers at {node}: {error}").format(node=node, error=error)) from error
-        if not answer.get("ok"):
-            raise LabError(_("the sky at {node}: {error}").format(node=node, error=answer.get("error")), exit_code=2)
-        return answer
+        return self._ask(node, clocks.CONTROL, _("sky"), wanted)
+
+    def ask_plant(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated power plant, or tell it what shall happen; one that still starts is waited for."""
+        return self._ask(node, plants.CONTROL, _("power plant"), wanted)
+
+    def ask_devices(self, node: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a node's simulated devices, or tell one what shall be wrong; who still starts is waited for."""
+        return self._ask(node, devices.CONTROL, _("room of devices"), wanted)
 
     def relay_stats(self) -> dict[str, Any]:
         """Return, per satellite path and direction, what passed, was lost and was dropped."""
         return self._emulator.stats() if self._satellites() else {"emulator": None, "links": {}}
 
     # Inner parts
+
+    def _ask(self, node: str, door: str, what: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask a simulator at its socket, a line of JSON each way."""
+        with socket.socket(socket.AF_UNIX) as simulator:
+            simulator.settimeout(_ANSWERS_WITHIN_S)
+            path = str(self._place.node(node) / "run" / door)
+            try:
+                if not wait_until(lambda: not simulator.connect_ex(path), _STARTS_WITHIN_S):
+                    simulator.connect(path)
+                simulator.sendall(json.dumps(wanted).encode() + b"\n")
+                with simulator.makefile("rb") as told:
+                    answer: dict[str, Any] = json.loads(told.readline())
+            except (OSError, ValueError) as error:
+                text = _("no {what} answers at {node}: {error}").format(what=what, node=node, error=error)
+                raise LabError(text) from error
+        if not answer.get("ok"):
+            text = _("the {what} at {node}: {error}").format(what=what, node=node, error=answer.get("error"))
+            raise LabError(text, exit_code=2)
+        return answer
 
     def _port(self, end: LinkEnd) -> str:
         link, node = end

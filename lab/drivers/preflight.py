@@ -27,6 +27,9 @@ _PACKAGES = {
     "/usr/sbin/gpsd": "gpsd",
     "/usr/sbin/chronyd": "chrony",
     "chronyc": "chrony",
+    "/lib/nut/upsd": "nut-server",
+    "/lib/nut/dummy-ups": "nut-server",
+    "/usr/bin/setpriv": "util-linux",
 }
 _ALWAYS = ("ip", "nft", "unshare", "nsenter")
 _OF_SERVICE = {
@@ -38,6 +41,8 @@ _OF_SERVICE = {
     "sky": (),
     "gpsd": ("/usr/sbin/gpsd",),
     "chronyd": ("/usr/sbin/chronyd", "chronyc"),
+    "devices": ("nice",),
+    "plant": ("/lib/nut/upsd", "/lib/nut/dummy-ups", "/usr/bin/setpriv"),
 }
 _PROBES = (
     ("namespaces", "NAMESPACES", ["--mount", "--uts", "--ipc", "--pid", "--fork", "true"], ""),

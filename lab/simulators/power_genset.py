@@ -37,6 +37,8 @@ _START_KEY = 35705
 _KEYS = 0x1008
 """The key and its complement, by which a controller knows that it was meant."""
 _PAGES = 160 * 256
+_NOT_THERE = 0xFFFF
+"""GenComm 10.1: unimplemented."""
 _SHUTDOWN = 1 << 12
 _UNIT = 1
 _WRITE = 16
@@ -225,7 +227,7 @@ class RegisterServer:
     async def speak(self) -> None:
         """Take connections."""
         if self._server is None:
-            registers = SimData(0, count=_PAGES, values=0, datatype=DataType.REGISTERS)
+            registers = SimData(0, count=_PAGES, values=_NOT_THERE, datatype=DataType.REGISTERS)
             device = SimDevice(_UNIT, simdata=[registers], action=self._written)
             self._server = ModbusTcpServer(device, address=self._address)
             await self._server.listen()

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 DUMMY = Path("/lib/nut/dummy-ups")
 UPSD = Path("/lib/nut/upsd")
+_SETPRIV = "/usr/bin/setpriv"
 
 
 def installed() -> bool:
@@ -27,11 +28,14 @@ class NutServer:
     Args:
         directory: where its configuration, its states and the UPS's variables lie.
         upses: variables by UPS, such as {"ups": {"ups.status": "OL", "battery.charge": "100"}}.
-        port: TCP port on 127.0.0.1.
+        port: TCP port.
+        hosts: addresses that it listens on.
     """
 
-    def __init__(self, directory: Path, upses: Mapping[str, Mapping[str, str]], port: int) -> None:
-        self._directory, self._port = directory, port
+    def __init__(
+        self, directory: Path, upses: Mapping[str, Mapping[str, str]], port: int, hosts: Sequence[str] = ("127.0.0.1",)
+    ) -> None:
+        self._directory, self._port, self._hosts = directory, port, hosts
         self._upses = {name: dict(variables) for name, variables in upses.items()}
         self._drivers: dict[str, subprocess.Popen[bytes]] = {}
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -43,7 +47,8 @@ class NutServer:
             f"[{name}]\n  driver = dummy-ups\n  port = {name}.dev\n  mode = dummy-once\n" for name in self._upses
         )
         self._write("ups.conf", f"maxretry = 3\n{sections}")
-        self._write("upsd.conf", f"LISTEN 127.0.0.1 {self._port}\nMAXAGE 4\n")
+        listen = "".join(f"LISTEN {host} {self._port}\n" for host in self._hosts)
+        self._write("upsd.conf", f"{listen}MAXAGE 4\n")
         self._write("upsd.users", "")
         for name, variables in self._upses.items():
             self._write(f"{name}.dev", _lines(variables))
@@ -63,8 +68,14 @@ class NutServer:
 
     def set(self, ups: str, **variables: str) -> None:
         """Change variables; `_` stands for the dots in their names."""
-        self._upses[ups] |= {name.replace("_", "."): value for name, value in variables.items()}
-        self._write(f"{ups}.dev", _lines(self._upses[ups]))
+        self.tell(ups, {name.replace("_", "."): value for name, value in variables.items()})
+
+    def tell(self, ups: str, variables: Mapping[str, str]) -> None:
+        """Change variables; the driver reads them again only if there are any that differ."""
+        told = {**self._upses[ups], **variables}
+        if told != self._upses[ups]:
+            self._upses[ups] = told
+            self._write(f"{ups}.dev", _lines(told))
 
     def freeze(self, ups: str) -> None:
         """Stop a driver where it is: upsd soon calls its data stale."""
@@ -81,6 +92,8 @@ class NutServer:
         draft.replace(self._directory / name)
 
     def _start(self, *command: str) -> subprocess.Popen[bytes]:
+        # Whoever runs it may be killed: nothing of it lives on.
+        command = (_SETPRIV, "--pdeathsig", "KILL", "--", *command)
         env = {**os.environ, "NUT_CONFPATH": str(self._directory), "NUT_STATEPATH": str(self._directory / "state")}
         process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._processes.append(process)

@@ -147,7 +147,7 @@ class SimulatedPlant:
     def dark(self) -> bool:
         """Whether a load of the best priority has nothing that feeds it now."""
         return any(
-            priority == 1 and not any(map(self._lives, inputs)) for _kw, inputs, priority in self.loads_kw.values()
+            priority == 1 and not any(map(self.lives, inputs)) for _kw, inputs, priority in self.loads_kw.values()
         )
 
     def step(self, seconds: float, most_s: float = _STEP_S) -> None:
@@ -179,13 +179,13 @@ class SimulatedPlant:
     def _step(self, seconds: float) -> None:
         drawn = dict.fromkeys(self.gensets, 0.0)
         for name, switch in self.switches.items():
-            switch.step(self._lives, seconds, stuck=name in self.stuck)
+            switch.step(self.lives, seconds, stuck=name in self.stuck)
         for unit in self.units.values():
             unit.load_kw, unit.dark = 0.0, not self._delivers(unit)
         if self.dark and self.dark_at_s is None:
             self.dark_at_s = self.now_s
         for kw, inputs, _priority in self.loads_kw.values():
-            living = [name for name in inputs if self._lives(name)]
+            living = [name for name in inputs if self.lives(name)]
             for name in living:
                 self._draw(name, kw / len(living), drawn)
         for unit in self.units.values():
@@ -208,7 +208,12 @@ class SimulatedPlant:
             return ()
         return tuple(name for name in switch.inputs if name in self.gensets and not self.gensets[name].shut_down)[:1]
 
-    def _lives(self, name: str) -> bool:
+    def calls(self, switch: str) -> bool:
+        """Tell whether a switch asks for a generator."""
+        return bool(self._called_by(self.switches[switch]))
+
+    def lives(self, name: str) -> bool:
+        """Tell whether a feed, set, switch or unit delivers power."""
         if name in self.feeds:
             return self.feeds[name]
         if name in self.gensets:
@@ -216,10 +221,10 @@ class SimulatedPlant:
         if name in self.units:
             return self._delivers(self.units[name])
         at = self.switches[name].at
-        return at is not None and self._lives(at)
+        return at is not None and self.lives(at)
 
     def _delivers(self, unit: SimulatedUps) -> bool:
-        if self._lives(unit.source):
+        if self.lives(unit.source):
             return True
         return unit.name not in self.bypassed and unit.charge > 0 and unit.capacity_kwh(self.open_strings) > 0
 
@@ -228,11 +233,11 @@ class SimulatedPlant:
             self.units[name].load_kw += kw
         elif name in self.gensets:
             drawn[name] += kw
-        elif name not in self.feeds and (at := self.switches[name].at) is not None and self._lives(at):
+        elif name not in self.feeds and (at := self.switches[name].at) is not None and self.lives(at):
             self._draw(at, kw, drawn)
 
     def _run_unit(self, unit: SimulatedUps, seconds: float, drawn: dict[str, float]) -> None:
-        unit.on_battery = not self._lives(unit.source) and not unit.dark
+        unit.on_battery = not self.lives(unit.source) and not unit.dark
         if unit.on_battery:
             unit.charge = max(0.0, unit.charge - seconds / _HOUR_S / max(1e-6, unit.lasts_h(self.open_strings)))
         elif not unit.dark:
