@@ -8,7 +8,7 @@ bytes of a value, OIDs that do not grow, and the time of the whole round.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Literal, Self, TypeVar
@@ -136,6 +136,7 @@ class Session:
         self._asked_s = 0.0
         self._known: dict[str, tuple[list[str], int]] = {}
         """By family: the objects that were there, and for how many rounds more only these are asked."""
+        self._plain: dict[str, frozenset[str]] = {}
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -246,7 +247,37 @@ class Session:
             for column in family.columns():
                 answers |= await self.walk(column)
             self._known[family.name] = list(answers), _ROUNDS
+            self._plain[family.name] = frozenset(answers)
             return answers
+
+    def begin(self, family: Family, take: Callable[[dict[str, Value] | Exception], None]) -> bool:
+        """Put the question of a plain round, and have the answer taken, or what was wrong with it.
+
+        It is one datagram and no coroutine: what a poller of thousands does nearly always. Nothing is repeated, and
+        nothing timed; whoever gets no answer, or an error, asks by `ask`.
+
+        Args:
+            family: from `Library.family`.
+            take: called once with the answers or an error; not at all where no answer comes.
+
+        Returns:
+            False when this round takes more than that: use `ask`.
+        """
+        known = self._plain.get(family.name)
+        if known is None or self._exchange is None or self._turn.locked() or monotonic_s() - self._asked_s > _REFRESH_S:
+            return False
+        objects, rounds = self._known[family.name]
+        if not rounds or len(objects) > self._batch:
+            return False
+        self._known[family.name] = objects, rounds - 1
+        self._asked_s = monotonic_s()
+        try:
+            self._exchange.begin(
+                objects, lambda told: take(told if isinstance(told, Exception) else _kept(told, known))
+            )
+        except (SnmpError, OSError, ValueError):
+            return False
+        return True
 
     async def _first(self, root: str) -> dict[str, Value]:
         """Return the first object below an OID, if there is one."""
@@ -263,11 +294,10 @@ class Session:
         session = await self._open()
         wanted = list(oids)
         if self._exchange is None:
-            self._exchange = Exchange(session, self._timeout_s)
+            self._exchange = Exchange(session)
         exchange = self._exchange
-        told = await self._again(lambda: exchange.get(wanted), exchanged=True)
-        asked = set(wanted)
-        return {oid: _bounded(value) for oid, value in told.items() if value is not None and oid in asked}
+        told = await self._again(lambda: exchange.get(wanted, self._timeout_s), exchanged=True)
+        return _kept(told, frozenset(wanted))
 
     async def _open(self) -> SnmpSession:
         """Return the session, opened or, after a pause, with the agent's clock read again."""
@@ -308,6 +338,15 @@ class Session:
                 self.close()
                 raise DeviceError(_("{address} answers noise").format(address=self.address)) from None
         raise AssertionError
+
+
+def _kept(told: Mapping[str, Value | None], asked: frozenset[str]) -> dict[str, Value]:
+    """Return what was asked for and is there, bounded."""
+    return {
+        oid: value if isinstance(value, int) else _bounded(value)
+        for oid, value in told.items()
+        if value is not None and oid in asked
+    }
 
 
 def _bounded(value: Value) -> Value:
