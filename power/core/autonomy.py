@@ -7,14 +7,14 @@ part of its own that may fail: it earns no credit for redundancy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
 from .battery import Band
 from .network import Network
-from .situation import Known, LoadCase, Situation, column, holds_of, levels_of, loads_of
+from .situation import Known, LoadCase, Situation, holds_of, levels_of, loads_of
 from .steady import battery_h, fuel_h
 
 
@@ -116,7 +116,7 @@ def assess(whole: Network, situation: Situation) -> Assessment:
             known[key] = _Reckoner(network, bands, holds, levels, (no_load, no_charge, no_level))
         device_h = _device_h(network, situation) if case is LoadCase.PRESENT else None
         for figure in known[key].figures(case, device_h):
-            figures[figure.kind, figure.redundancy, case] = figure
+            figures[figure[:3]] = figure
     return Assessment(network, situation, figures)
 
 
@@ -135,6 +135,7 @@ _NOTHING = Known(None)
 _Holds = Sequence[dict[str, tuple[float, float]]]
 _Levels = Sequence[dict[str, float]]
 _ZERO = Band(0.0, 0.0, 0.0)
+_N, _N_1 = Redundancy.N, Redundancy.N_1
 
 
 class _Both(NamedTuple):
@@ -159,7 +160,7 @@ class _Reckoner:
         missing: Sequence[tuple[str, ...]],
     ) -> None:
         self._network, self._holds, self._levels = network, holds, levels
-        self._kw = [column(loads, bound) for bound in range(3)]
+        self._kw = list(zip(*loads, strict=True))
         no_load, no_charge, no_level = missing
         self._no_battery = no_load + no_charge
         self._no_fuel = no_load + no_level if network.generators else ()
@@ -167,27 +168,29 @@ class _Reckoner:
         self._model: Band | None = None
         self._fuel_known: _Both | None = None
         self._battery_known: _Both | None = None
+        self._idle: set[str] | None = None
 
-    def figures(self, case: LoadCase, device_h: float | None) -> Iterator[Figure]:
-        """Yield the six figures of a load case."""
-        unknown_burn = next((it.name for it in self._network.generators.values() if it.burns is None), None)
-        no_fuel = self._no_fuel if unknown_burn is None else (*self._no_fuel, f"burn:{unknown_burn}")
+    def figures(self, case: LoadCase, device_h: float | None) -> list[Figure]:
+        """Return the six figures of a load case."""
+        no_fuel = (*self._no_fuel, *(f"burn:{name}" for name in self._network.unknown_burns[:1]))
         no_system = tuple(dict.fromkeys((*self._no_battery, *no_fuel)))
         battery = _Both(_ZERO, _ZERO, "") if self._no_battery else self._battery(device_h)
         fuel = _Both(_ZERO, _ZERO, "") if no_fuel else self._fuel()
         system = _Both(_ZERO, _ZERO, "") if no_system else self._system(battery, fuel)
+        figures = []
         for kind, both, missing in (
             (Kind.BATTERY, battery, self._no_battery),
             (Kind.FUEL, fuel, no_fuel),
             (Kind.SYSTEM, system, no_system),
         ):
             if missing:
-                yield Figure(kind, Redundancy.N, case, None, None, None, "", missing)
-                yield Figure(kind, Redundancy.N_1, case, None, None, None, "", missing)
+                figures += [Figure(kind, n, case, None, None, None, "", missing) for n in (_N, _N_1)]
                 continue
+            n, n_1, worst, covered, covered_n_1 = both
             told_h, model = (device_h, self._model) if kind is Kind.BATTERY and device_h is not None else (None, None)
-            yield Figure(kind, Redundancy.N, case, *both.n, "", (), told_h, model, both.covered)
-            yield Figure(kind, Redundancy.N_1, case, *both.n_1, both.worst, (), None, None, both.covered_n_1)
+            figures.append(Figure(kind, _N, case, n[0], n[1], n[2], "", (), told_h, model, covered))
+            figures.append(Figure(kind, _N_1, case, n_1[0], n_1[1], n_1[2], worst, (), None, None, covered_n_1))
+        return figures
 
     def _battery(self, device_h: float | None) -> _Both:
         """Return what batteries last; where devices say something too, the lower counts."""
@@ -213,13 +216,14 @@ class _Reckoner:
 
     def _telling(self, failures: Sequence[str]) -> list[str]:
         """Return the failures that may tell: a module of a unit that can carry all its loads without it does not."""
-        kw = self._kw[0]
-        idle = {
-            f"module:{name}"
-            for name, (rated_kw, columns) in self._network.without_module.items()
-            if sum([kw[column] for column in columns]) <= rated_kw
-        }
-        return [name for name in failures if name not in idle]
+        if self._idle is None:
+            kw = self._kw[0]
+            self._idle = {
+                f"module:{name}"
+                for name, (rated_kw, columns) in self._network.without_module.items()
+                if sum([kw[column] for column in columns]) <= rated_kw
+            }
+        return [name for name in failures if name not in self._idle]
 
     def _without_worst(
         self, n: Band, failures: Sequence[str], hours_h: Callable[[Network, int], float]
@@ -237,6 +241,8 @@ class _Reckoner:
 
     def _system(self, battery: _Both, fuel: _Both) -> _Both:
         """Return fuel time where batteries bridge the start, else what batteries last: with all, without the worst."""
+        if not self._network.generators:
+            return battery
         same = battery.worst == fuel.worst
         without_battery = (battery.n_1, fuel.n_1 if same else fuel.n)
         without_fuel = (battery.n_1 if same else battery.n, fuel.n_1)
@@ -251,11 +257,7 @@ class _Reckoner:
 
     def _joined(self, battery: Band, fuel: Band) -> Band:
         cover_h = self._cover_h
-        return Band(
-            max(battery[0], fuel[0]) if battery[0] >= cover_h else battery[0],
-            max(battery[1], fuel[1]) if battery[1] >= cover_h else battery[1],
-            max(battery[2], fuel[2]) if battery[2] >= cover_h else battery[2],
-        )
+        return Band(*[fuel[n] if battery[n] >= cover_h and fuel[n] > battery[n] else battery[n] for n in (0, 1, 2)])
 
     def _battery_h(self, network: Network, bound: int) -> float:
         return battery_h(network, self._kw[bound], self._holds[bound], bound)

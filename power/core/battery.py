@@ -141,30 +141,36 @@ class Kinetic:
         total = state[0] + state[1]
         if state[0] <= 0:
             return 0.0
-        line_h = total / kw - (1 - self._c) / (self._c * self._k)
+        available, c, k = state[0], self._c, self._k
+        fed, drawn = total * c - kw / k, kw * c
+        line_h = total / kw - (1 - c) / (c * k)
         hours = line_h if line_h > 0 else total / kw
         for _step in range(60):
-            available, slope = self._available(state, total, kw, hours)
-            step = available / slope
-            hours = max(0.0, hours - step)
-            if abs(step) <= 1e-7 * hours + 1e-12:  # it converges quadratically: what is left is far less
+            decay = exp(-k * hours)
+            # `_available` and its slope, written out: this loop is where a network's figures spend their time.
+            left = available * decay + fed * (1 - decay) - drawn * (hours - (1 - decay) / k)
+            slope = k * decay * (fed - available) - drawn * (1 - decay)
+            step = left / slope
+            hours -= step
+            if hours < 0:
+                hours = 0.0
+            enough = 1e-5 * hours + 1e-12  # it converges quadratically: what is left is far less
+            if -enough <= step <= enough:
                 break
         return hours
 
     def after(self, state: State, kw: float, hours: float) -> State:
         """Return the state after a constant load."""
         total = state[0] + state[1]
-        available = max(0.0, self._available(state, total, kw, hours)[0])
+        available = max(0.0, self._available(state, total, kw, hours))
         return (available, max(0.0, total - kw * hours - available))
 
-    def _available(self, state: State, total: float, kw: float, hours: float) -> tuple[float, float]:
-        """Return the available well after a constant load, and its slope then."""
+    def _available(self, state: State, total: float, kw: float, hours: float) -> float:
+        """Return the available well after a constant load."""
         k, c = self._k, self._c
         kt = k * hours
         decay = exp(-kt)
-        available = state[0] * decay + (total * k * c - kw) * (1 - decay) / k - kw * c * (kt - 1 + decay) / k
-        slope = -k * state[0] * decay + (total * k * c - kw) * decay - kw * c * (1 - decay)
-        return available, slope
+        return state[0] * decay + (total * k * c - kw) * (1 - decay) / k - kw * c * (kt - 1 + decay) / k
 
 
 _PEUKERT = {

@@ -35,7 +35,7 @@ def fuel_need(site: str, network: Network, situation: Situation, trip_h: float) 
     here = network.without(situation.lost)
     loads, no_load = loads_of(here, situation, LoadCase.COOLING)
     levels, no_level = levels_of(here, situation)
-    if no_load or no_level or any(it.burns is None for it in here.generators.values()):
+    if no_load or no_level or here.unknown_burns:
         return None
     kw = column(loads, 0)
     burns, _overloaded = set_burns(here.flow(frozenset(here.generators), frozenset()), kw, 0)

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import mul
-from typing import Any
+from typing import Any, NamedTuple
 
 from lifeline.model.power import MAIN, BatteryString, PowerPlant, Technology
 
-from .battery import Part, part_of
+from .battery import Model, Part, part_of
 from .fuel import Burn, burns_of
 
 SITE_LOAD = "site"
@@ -128,6 +128,19 @@ class Flow:
     rated: tuple[RatedFlow, ...]
 
 
+class SoleUnit(NamedTuple):
+    """The one unit with batteries of a plant, as stations have it: its load changes with the last string only."""
+
+    strings: tuple[tuple[str, tuple[Model, Model, Model], float, float], ...]
+    """Per part its name, its models, the energy of one string and of all, when new, kWh."""
+    rated_kw: float
+    efficiency: float
+    """On battery."""
+    factors: Factors
+    site_dark: bool
+    """Whether the site is dark even on it."""
+
+
 def carried(factors: Factors, kw: Iterable[float]) -> float:
     """Return what a part carries, kW."""
     total: float = sum(map(mul, factors, kw))
@@ -219,6 +232,11 @@ class Network:
         }
 
     @cached_property
+    def unknown_burns(self) -> tuple[str, ...]:
+        """Generators of which nobody knows what they burn."""
+        return tuple(name for name, it in self.generators.items() if it.burns is None)
+
+    @cached_property
     def tanks(self) -> dict[str, TankNode]:
         """Tanks that are there; a generator's own goes by its name."""
         own = {
@@ -278,6 +296,16 @@ class Network:
     def battery_flow(self) -> Flow:
         """Who carries what on all batteries, without any source."""
         return self.flow(frozenset(), frozenset(unit.name for unit in self.bridging_units))
+
+    @cached_property
+    def sole_unit(self) -> SoleUnit | None:
+        """The only unit with batteries, where there is but one and it carries something."""
+        flow = self.battery_flow
+        if len(self.bridging_units) != 1 or len(flow.units) != 1:
+            return None
+        (unit,) = self.bridging_units
+        strings = tuple((it.name, it.models, it.string.capacity_kwh, it.capacity_kwh) for it in unit.parts)
+        return SoleUnit(strings, unit.rated_kw, unit.battery_efficiency, flow.units[0].factors, flow.site_dark)
 
     @cached_property
     def healthy(self) -> Flow:

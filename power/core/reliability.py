@@ -30,7 +30,7 @@ def reach_probability(assessment: Assessment, target_h: float, case: LoadCase = 
     holds, no_charge = holds_of(network, situation)
     levels, no_level = levels_of(network, situation)
     needs_fuel = bool(network.generators)
-    if no_load or no_charge or (needs_fuel and no_level) or any(it.burns is None for it in network.generators.values()):
+    if no_load or no_charge or (needs_fuel and no_level) or network.unknown_burns:
         return None
     bounds = []
     for bound in range(3):

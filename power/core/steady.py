@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from math import inf
 
 from .battery import Part, State
-from .network import Flow, GeneratorNode, Network, TankNode, UnitNode, carried
+from .network import Flow, GeneratorNode, Network, SoleUnit, TankNode, UnitNode, carried
 
 ENDLESS_H = 24.0 * 366
 """What lasts a year is told as a year."""
@@ -27,8 +27,14 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
         holds: per battery part, its state of charge and the share of its new capacity it holds.
         bound: which figure.
     """
-    states: dict[str, State] = {}
+    if network.sole_unit is not None:
+        hours = _sole_h(network.sole_unit, kw, holds, bound)
+        if hours is not None:
+            return hours
     units = network.bridging_units
+    if not units:
+        return 0.0
+    states: dict[str, State] = {}
     for unit in units:
         for part in unit.parts:
             charge, share = holds[part.name]
@@ -72,6 +78,37 @@ def battery_h(network: Network, kw: Sequence[float], holds: Mapping[str, tuple[f
             else:
                 states[part.name] = part.models[bound].after(states[part.name], each, step_h)
     return elapsed_h
+
+
+def _sole_h(sole: SoleUnit, kw: Sequence[float], holds: Mapping[str, tuple[float, float]], bound: int) -> float | None:
+    """Return how long the one unit with batteries keeps its loads; None where it is overloaded."""
+    if sole.site_dark:
+        return 0.0
+    load_kw = carried(sole.factors, kw)
+    if load_kw > sole.rated_kw * (1 + _TINY):
+        return None
+    load_kw /= sole.efficiency
+    living = []
+    for name, models, string_kwh, capacity_kwh in sole.strings:
+        charge, share = holds[name]
+        if charge > 0 and share > 0:
+            model = models[bound]
+            living.append((model, model.at(charge), string_kwh, capacity_kwh * share))
+    elapsed_h = 0.0
+    while len(living) > 1:
+        # Strings share by what they hold: each kWh that a string held when new carries the same.
+        each_kw = load_kw / sum([held for *_others, held in living])
+        left_h = [model.left_h(state, each_kw * string_kwh) for model, state, string_kwh, _held in living]
+        step_h = min(left_h)
+        elapsed_h += step_h
+        living = [
+            (it[0], it[0].after(it[1], each_kw * it[2], step_h), it[2], it[3])
+            for it, left in zip(living, left_h, strict=True)
+            if left > step_h * (1 + _TINY) + _TINY
+        ]
+    for model, state, string_kwh, held in living:
+        elapsed_h += model.left_h(state, load_kw / held * string_kwh)
+    return min(ENDLESS_H, elapsed_h)
 
 
 def _holds(unit: UnitNode, states: Mapping[str, State]) -> bool:
@@ -119,6 +156,8 @@ def fuel_h(network: Network, kw: Sequence[float], levels_l: Mapping[str, float],
     Raises:
         ValueError: a generator that would run has no known burn.
     """
+    if not network.generators:
+        return 0.0
     levels = {name: levels_l[name] for name in network.tanks}
     elapsed_h = 0.0
     failed: frozenset[str] = frozenset()

@@ -180,7 +180,7 @@ def _timelines(
     holds, no_charge = holds_of(network, situation)
     levels, no_level = levels_of(network, situation)
     missing = (*no_load, *no_charge, *(no_level if network.generators else ()))
-    unknown = tuple(f"burn:{it.name}" for it in network.generators.values() if it.burns is None)
+    unknown = tuple(f"burn:{name}" for name in network.unknown_burns)
     if missing or unknown:
         return (), (*missing, *unknown)
     lose = tuple((0.0, name) for name in sorted(lost))
