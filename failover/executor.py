@@ -91,7 +91,14 @@ Record = Callable[[Run, Sequence[Entry]], Awaitable[None]]
 
 
 async def drive(
-    run: Run, facts: Facts, effects: Effects, record: Record, *, halted: asyncio.Event | None = None
+    run: Run,
+    facts: Facts,
+    effects: Effects,
+    record: Record,
+    *,
+    halted: asyncio.Event | None = None,
+    now: Callable[[], float] = monotonic_s,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Drive a run until it is over, needs a human, or waits for somebody's word.
 
@@ -101,9 +108,11 @@ async def drive(
         effects: how effects are carried out.
         record: puts entries on record.
         halted: set while nothing new may be begun.
+        now: monotonic seconds.
+        pause: lets so many of them pass.
     """
     while True:
-        action = run.next(monotonic_s(), facts)
+        action = run.next(now(), facts)
         match action:
             case Enter(entries):
                 if halted is not None and halted.is_set() and _begins(entries):
@@ -113,14 +122,14 @@ async def drive(
                 run.asked(action)
                 await record(run, [run.outcome(action, await effects.do(run, action))])
             case Probe():
-                entry = run.probed(action, await effects.look(run, action), monotonic_s())
+                entry = run.probed(action, await effects.look(run, action), now())
                 if entry is not None:
                     await record(run, [entry])
             case Wait(None):
                 return
             case Wait(until):
                 assert until is not None
-                await asyncio.sleep(min(NEWS_S, max(0.0, until - monotonic_s())))
+                await pause(min(NEWS_S, max(0.0, until - now())))
 
 
 def _begins(entries: Sequence[Entry]) -> bool:

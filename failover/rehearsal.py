@@ -44,7 +44,7 @@ class Recorded:
         maintenance: subjects under maintenance.
         failing: share of sites that fail.
         outcomes: by step, or `undo STEP`: did, refused, failed or lost; `did` if absent.
-        changes: by step: facts that are otherwise once it was done.
+        changes: by step: facts that are otherwise once it was done, or, where it only looks, while it looks.
     """
 
     facts: dict[str, Fact] = field(default_factory=dict)
@@ -95,13 +95,17 @@ class Recorded:
         name = action.step if action.leg == "do" else f"undo {action.step}"
         kind = _REGISTRY[action.kind]
         if kind.of_facts and name not in self.outcomes:
+            self._change(name)  # what a step waits for comes true while it waits
             return await self._looked(kind, run, action)
         result = self.outcomes.get(name, "did")
         if result not in ("did", "refused", "failed", "lost"):
             raise ValueError(f"outcome of {name} is {result!r}, must be did, refused, failed or lost")
         if result == "did":
-            self.facts |= {fact: Fact(value, 0.0) for fact, value in self.changes.get(name, {}).items()}
+            self._change(name)
         return Outcome(result, "simulated")  # type: ignore[arg-type]  # checked above
+
+    def _change(self, step: str) -> None:
+        self.facts |= {fact: Fact(value, 0.0) for fact, value in self.changes.get(step, {}).items()}
 
     async def _looked(self, kind: StepKind, run: Run, action: Do) -> Outcome:
         context = Context(run.id, action.key, "simulation", 0, self, Inventory(lifeline=1), _nothing, lambda _key: None)
@@ -148,6 +152,19 @@ class _Watching:
         return Sight("achieved")
 
 
+class _Hasty:
+    """A clock that does not wait: where facts change by steps only, time brings no news."""
+
+    def __init__(self) -> None:
+        self._at_s = 0.0
+
+    def now(self) -> float:
+        return self._at_s
+
+    async def pause(self, seconds: float) -> None:
+        self._at_s += max(seconds, 1e-6)
+
+
 async def _rehearse(plan: Plan, facts: Facts, effects: Any, identifier: str) -> tuple[Run, list[Entry]]:
     first = planned(identifier, plan, identifier, "", identifier, 0)
     run, entries = Run(first, 0), [first]
@@ -161,7 +178,8 @@ async def _rehearse(plan: Plan, facts: Facts, effects: Any, identifier: str) -> 
     said = admit(run, Occupancy((), 0), facts, facts.failing_share())
     if said.answer is Answer.BEGIN:
         await record(run, [run.entry(RunInput.BEGIN, "")])
-        await drive(run, facts, effects, record)
+        clock = _Hasty()
+        await drive(run, facts, effects, record, now=clock.now, pause=clock.pause)
     else:
         await record(run, [run.entry(RunInput.REFUSE, said.why)])
     return run, entries

@@ -34,6 +34,14 @@ def view_of(run: Run, held: str, token: int) -> dict[str, Json]:
     }  # fmt: skip
 
 
+def record_of(run: Run) -> list[dict[str, Json]]:
+    """Return what each step was given, found before it, and left behind."""
+    return [
+        {"leg": leg, "step": step, "args": it.input, "before": it.before, "after": it.after}
+        for leg, step, it in run.walk()
+    ]
+
+
 def by_state(runs: Iterable[Run]) -> dict[str, float]:
     """Return how many runs there are in each state that is not final."""
     counts = {state.value: 0.0 for state in RunState if state not in FINAL}
