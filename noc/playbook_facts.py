@@ -111,7 +111,8 @@ class HubFacts:
                 groups = [projection.group(it).ends for it in view.groups]
                 site = (stations or list(sites))[0]
                 broken.append(Broken(name, site, groups, self._lasts_h(site)))
-        return Fact({"order": [it.to_json() for it in repair_order(broken)]}, 0.0)
+        turns = repair_order(broken)
+        return Fact({"links": [it.link for it in turns], "turns": {it.link: it.to_json() for it in turns}}, 0.0)
 
     def _lasts_h(self, site: str) -> float | None:
         """Return how long a site lasts without utility, at the least; None where nobody says."""

@@ -155,7 +155,7 @@ async def test_unknown_facts_satisfy_no_guard(served: Served) -> None:
         told = await client.facts("live:power:sbs-a", "sites", "repair", "around:sbs-a", "alarm:link:fibre-a path-down")
         assert told["live:power:sbs-a"]["age_s"] is None
         assert told["sites"]["value"]["heard"] == 0
-        assert told["repair"]["value"] == {"order": []}
+        assert told["repair"]["value"] == {"links": [], "turns": {}}
         assert told["around:sbs-a"] == {"value": [], "age_s": 0.0}
         assert told["alarm:link:fibre-a path-down"] == {"value": None, "age_s": 0.0}
 
