@@ -11,6 +11,8 @@ explains the alarm, and all causes that it finds together are its parents:
 - A site behind failed links only follows from those at the edge of its island, be it one or several.
 - A group off its working path follows from that path; one without any path from all of its paths.
 - What needs time follows from the time source.
+- A base station on its own follows from its controller, when that does not work; what either end tells of their lost
+  contact follows from that. A device's summary of its alarms follows from these.
 - A daemon that knows its cause says so (`because`), and is believed first.
 
 A cause that has just cleared explains for `LINGER_S` longer: silence ends a few seconds after the link is back.
@@ -23,7 +25,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from .alarm import Alarm
-from .faults import Fault, fault_of, part_of, place_of, seen_on_site
+from .faults import Fault, fault_of, part_of, place_of, seen_on_site, site_told_of
 from .topology import Topology
 
 LINGER_S: Final = 15.0
@@ -64,6 +66,9 @@ class _Facts:
     time: dict[str, list[Alarm]] = field(default_factory=dict)
     crashes: dict[str, Alarm] = field(default_factory=dict)
     dead: dict[str, list[Alarm]] = field(default_factory=dict)
+    isolated: dict[str, Alarm] = field(default_factory=dict)
+    controllers: list[Alarm] = field(default_factory=list)
+    of_device: dict[str, list[Alarm]] = field(default_factory=dict)
     by_id: dict[str, Alarm] = field(default_factory=dict)
     failed_sites: dict[str, Alarm] = field(default_factory=dict)
     islands: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -116,6 +121,7 @@ def next_deadline_ns(alarms: Iterable[Alarm], now_ns: int) -> int | None:
 
 # -------------------------------------------------------------------- gathering
 
+_NOT_WORKING: Final = frozenset({"device-status", "unreachable"})
 _LINGER_NS: Final = int(LINGER_S * 1e9)
 _TOGETHER_NS: Final = int(FAIL_TOGETHER_S * 1e9)
 
@@ -144,8 +150,12 @@ def _gather(alarms: Iterable[Alarm], topology: Topology, now_ns: int) -> tuple[l
 
 
 def _index(facts: _Facts, alarm: Alarm) -> None:
-    place = place_of(alarm)
-    match fault_of(alarm):
+    place, fault = place_of(alarm), fault_of(alarm)
+    if alarm.resource.startswith("device:"):
+        facts.of_device.setdefault(alarm.resource, []).append(alarm)
+        if alarm.alarm_type_id in _NOT_WORKING and alarm.resource.partition(":")[2] in facts.topology.controllers:
+            facts.controllers.append(alarm)
+    match fault:
         case Fault.PATH:
             facts.paths.setdefault(place, alarm)
         case Fault.QUALITY:
@@ -162,6 +172,8 @@ def _index(facts: _Facts, alarm: Alarm) -> None:
             facts.dead.setdefault(place, []).append(alarm)
         case Fault.TIME:
             facts.time.setdefault(place, []).append(alarm)
+        case Fault.ISOLATED:
+            facts.isolated.setdefault(place, alarm)
         case Fault.CRASH:
             facts.crashes.setdefault(alarm.resource.partition(":")[2], alarm)
         case _:
@@ -268,6 +280,25 @@ def _any_link_at(facts: _Facts, alarm: Alarm) -> tuple[Sequence[Alarm], str]:
     return [facts.paths[link] for link in links if link in facts.paths], "its way to the core is lost"
 
 
+def _controller(facts: _Facts, _alarm: Alarm) -> tuple[Sequence[Alarm], str]:
+    return facts.controllers[:1], "its controller does not work"
+
+
+def _contact(facts: _Facts, alarm: Alarm) -> tuple[Sequence[Alarm], str]:
+    """Explain lost contact, told by a station (of itself) or by a controller (of a site)."""
+    site = site_told_of(alarm) or place_of(alarm)
+    if site in facts.isolated:
+        return [facts.isolated[site]], "the base station serves on its own"
+    if edge := [facts.paths[link] for link in facts.islands.get(site, ())]:
+        return edge, "no other path leads to the station"
+    return [facts.silent[site]] if site in facts.silent else [], "nothing is heard from the station's site"
+
+
+def _own_alarms(facts: _Facts, alarm: Alarm) -> tuple[Sequence[Alarm], str]:
+    others = [it for it in facts.of_device[alarm.resource] if fault_of(it) is not Fault.SUMMARY]
+    return others, "it is the device's summary of its alarms"
+
+
 def _same_link(facts: _Facts, alarm: Alarm) -> tuple[Sequence[Alarm], str]:
     path = facts.paths.get(place_of(alarm))
     return ([path] if path is not None else []), "the link is lost"
@@ -305,7 +336,9 @@ _RULES: Final[Mapping[Fault, tuple[Rule, ...]]] = {
     Fault.NO_PATH: (_all_paths,),
     Fault.BROKEN: (_thing_without_power,),
     Fault.SILENCE: (_thing_without_power, _daemon_crashed, _cut_off),
-    Fault.ISOLATED: (_thing_without_power, _cut_off, _any_link_at),
+    Fault.ISOLATED: (_thing_without_power, _controller, _cut_off, _any_link_at),
+    Fault.CONTACT: (_thing_without_power, _controller, _contact),
+    Fault.SUMMARY: (_own_alarms,),
     Fault.SYNC: (_time_source,),
 }
 

@@ -21,6 +21,8 @@ class Fault(StrEnum):
     NO_PATH = auto()  # a protection group has no path left
     SILENCE = auto()  # a site, a device or a daemon is not heard
     ISOLATED = auto()  # a base station serves locally, without its core
+    CONTACT = auto()  # a radio network's devices have lost one another, as either end tells it
+    SUMMARY = auto()  # a device says that it has alarms
     DARK = auto()  # there is no power
     POWER = auto()  # something of the power plant is not as it should be
     TIME = auto()  # a time source or its clock
@@ -53,6 +55,8 @@ _BY_KIND: Final = {
     "power": Fault.POWER,
     "time": Fault.TIME,
 }
+_OF_RADIO: Final = frozenset({"lmr-backhaul", "lmr-control-channel"})
+_SUMMARIES: Final = frozenset({"alarm-summary", "alarm-major", "alarm-minor"})
 _OF_SYNC: Final = frozenset({ProbableCause.TIMING_PROBLEM, ProbableCause.LOSS_OF_SYNCHRONISATION})
 
 
@@ -65,6 +69,12 @@ def fault_of(alarm: Alarm) -> Fault:
     kind = alarm.resource.partition(":")[0]
     if (fault := _BY_TYPE.get((kind, alarm.alarm_type_id))) is not None:
         return fault
+    if kind == "device":
+        name = alarm.alarm_type_id.partition("[")[0]
+        if name in _OF_RADIO:
+            return Fault.CONTACT
+        if name in _SUMMARIES:
+            return Fault.SUMMARY
     if kind in ("device", "site") and alarm.probable_cause in _OF_SYNC:
         return Fault.SYNC
     worst = alarm.perceived_severity is PerceivedSeverity.CRITICAL
@@ -78,6 +88,11 @@ def fault_of(alarm: Alarm) -> Fault:
 def place_of(alarm: Alarm) -> str:
     """Return the site of an alarm on something at a site; of any other the identifier of its resource."""
     return alarm.resource.partition(":")[2].partition("/")[0]
+
+
+def site_told_of(alarm: Alarm) -> str:
+    """Return the site of which a controller speaks, `lmr-backhaul[site sbs-a]`; empty where it names none."""
+    return alarm.alarm_type_id.partition("[")[2].removesuffix("]").removeprefix("site ")
 
 
 def seen_on_site(alarm: Alarm) -> bool:

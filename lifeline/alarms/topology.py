@@ -46,6 +46,7 @@ class Topology:
         links_of_group: ids of the links that a protection group's traffic may take, the preferred one first.
         centres: sites on which the others hang.
         timed_by_core: sites without a time source of their own.
+        controllers: radio networks' controllers, as `site/device`.
     """
 
     def __init__(self, inventory: Inventory) -> None:
@@ -67,6 +68,9 @@ class Topology:
         self._devices = {
             (name, device): one.kind for name, site in inventory.sites.items() for device, one in site.devices.items()
         }
+        self.controllers = frozenset(
+            f"{site}/{device}" for (site, device), kind in self._devices.items() if kind is DeviceKind.RADIO_CONTROLLER
+        )
         self._supplies = {name: dict(_supplies(site.power)) for name, site in inventory.sites.items() if site.power}
 
     def feeds(self, site: str, unit: str, device: str) -> bool:

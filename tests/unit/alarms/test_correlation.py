@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from lifeline.alarms import Topology, alarm_id, why
 from lifeline.alarms.correlate import LINGER_S, next_deadline_ns
+from lifeline.config import parse_inventory
 from lifeline.model.records import EventType, PerceivedSeverity, ProbableCause
 
 STATIONS = 20
@@ -239,3 +240,60 @@ def test_why_is_a_sentence(watch: Watch, topology: Topology) -> None:
     )
     assert "which has 20, failed together" in said(DUCT)
     assert said(DUCT).endswith("50 alarms follow from it.")
+
+
+# ---------------------------------------------------------------- the radio network
+
+RADIO = """\
+lifeline: 1
+sites:
+  core: {kind: core-room-800m, name: C, devices: {controller: {kind: radio-controller}, router: {kind: router}}}
+  a: {kind: super-base-station, name: A, devices: {station: {kind: base-station}}}
+  b: {kind: super-base-station, name: B, devices: {station: {kind: base-station}}}
+links:
+  to-a:
+    media: fibre
+    a: {site: a, interface: fibre, address: 10.9.0.2/30}
+    b: {site: core, interface: to-a, address: 10.9.0.1/30}
+"""
+CONTROLLER = Fact("device:core/controller", "device-status", severity=PerceivedSeverity.MINOR)
+
+
+def on_its_own(site: str) -> list[Fact]:
+    """Return what a station and its controller say when they have lost one another."""
+    station = f"device:{site}/station"
+    return [
+        Fact(station, "isolated"),
+        Fact(station, "lmr-backhaul"),
+        Fact(station, "alarm-summary"),
+        Fact("device:core/controller", f"lmr-backhaul[site {site}]"),
+        Fact("device:core/controller", f"lmr-control-channel[{site}]"),
+    ]
+
+
+@pytest.fixture
+def city() -> Watch:
+    return Watch(Topology(parse_inventory(RADIO)))
+
+
+def test_a_controller_that_stops_is_the_root_of_all_stations_on_their_own(city: Watch) -> None:
+    facts = [CONTROLLER, *on_its_own("a"), *on_its_own("b")]
+    for order in (facts, facts[::-1]):
+        watch = Watch(city.topology)
+        assert roots_after(watch, *order) == {CONTROLLER.id}
+
+
+def test_a_station_on_its_own_is_the_root_of_what_both_ends_say(city: Watch) -> None:
+    assert roots_after(city, *on_its_own("a")) == {alarm_id("device:a/station", "isolated")}
+
+
+def test_a_station_cut_off_explains_what_its_controller_says(city: Watch) -> None:
+    lost = path_down("to-a")
+    told = Fact("device:core/controller", "lmr-backhaul[site a]", 5)
+    assert roots_after(city, lost, told, Fact("device:a/station", "unreachable", 15)) == {lost.id}
+
+
+def test_a_summary_without_an_alarm_stands_for_itself(city: Watch) -> None:
+    summary = Fact("device:a/station", "alarm-summary")
+    assert roots_after(city, summary) == {summary.id}
+    assert roots_after(city, Fact("device:a/station", "lmr-sync")) == {alarm_id("device:a/station", "lmr-sync")}
