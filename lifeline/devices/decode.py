@@ -20,7 +20,8 @@ from ..model.inventory import DeviceKind
 from ..model.records import Quality, Reading
 from .library import Family, Tier
 from .model import Profile, Source
-from .places import plain, users
+from .places import users
+from .plain import ALL_ONES, plain
 from .recording import Value, text_of
 from .units import Unit, converter
 from .vocabulary import Check, Health, Holds, MetricEntry
@@ -29,11 +30,6 @@ Answers = Mapping[str, Value] | Mapping[int, int]
 """What a device answered: SNMP objects by OID without a leading dot, or Modbus words by register."""
 
 _NUMBER = re.compile(r"\s*([-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]{1,3})?)\s*[A-Za-z%°µ/]{0,8}\s*\Z")
-_ALL_ONES = {
-    0x7FFF, 0xFFFF, -0x8000, 0x7FFFFFFF, 0xFFFFFFFF, -0x80000000, 0x7FFFFFFFFFFFFFFF, 0xFFFFFFFFFFFFFFFF,
-    655350, 42949672950,
-}  # fmt: skip
-"""All bits set, signed and not, and ten times that: what firmware writes where it has no figure."""
 _GENCOMM = (
     "unimplemented", "over the measurable range", "under the measurable range", "transducer fault", "bad data",
     "high digital input", "low digital input", "reserved",
@@ -197,11 +193,11 @@ class Decoder:
         found = self._plain.get(place[0] if place else before.place)
         if found is None or before.quality is not Quality.GOOD:
             return None
-        profile, source = found
-        entry = self.family.vocabulary.metrics[before.metric]
-        raw = _Raw(before.instance, value, before.place)
-        told = self._measured(before.metric, entry, profile, source, raw, {})
-        return told if told.quality is Quality.GOOD else None
+        now = found.value(value)
+        if now is None:
+            return None
+        return Measurement(before.metric, before.instance, now, before.unit, Quality.GOOD, "", before.place,
+                           before.object)  # fmt: skip
 
     def some(
         self, names: Iterable[str], answers: Answers, rows: Mapping[str, Mapping[str, Value]]
@@ -446,7 +442,7 @@ def _number(source: Source, profile: Profile, value: Value, *, ranged: bool) -> 
             return None, _GENCOMM[int(top - raw)]
     if source.signed and raw >= 1 << bits - 1 and raw < 1 << bits:
         number -= float(1 << bits)
-    if ranged and raw in _ALL_ONES:
+    if ranged and raw in ALL_ONES:
         return None, _("{raw} has all bits set: no figure").format(raw=int(raw))
     return number, ""
 
@@ -467,6 +463,8 @@ def _exponent(source: Source, raw: _Raw, rows: Mapping[str, Mapping[str, Value]]
 
 
 def _scaled(number: float, unit: Unit) -> tuple[float | None, str]:
+    if unit.factor == 1 and not unit.offset and number.is_integer():
+        return number, ""  # a counter's every digit counts
     value = number * unit.factor + unit.offset
     if not math.isfinite(value):
         return None, _("not finite")
