@@ -175,7 +175,7 @@ def _what(moment: Mapping[str, Json]) -> str | None:
             return _("{site}: its alarm {name} stands at the hub").format(**facts)
         case "clear":
             return _("{site}: its alarm {name} is cleared at the hub").format(**facts)
-        case "time":
+        case "time" | "power":
             return f"{_(facts['who'])}: {_(facts['is'])}"
         case "client":
             return _("the client's clock was off by {error} at most while it was served").format(**facts)

@@ -20,14 +20,17 @@ from ..driver import LabError
 from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
-from . import fibre_cut, protection, time_drills
+from . import fibre_cut, power_drills, protection, time_drills
 from .drill import Drill
+from .power_play import PowerDrill, PowerScript
 from .record import SCHEMA, DrillReport, Target, Verdict
 from .script import Script, Scripted
 from .time_play import TimeDrill, TimeScript
 
 _CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE} | {
-    name: kind.objective for kinds in (protection.KINDS, time_drills.KINDS) for name, kind in kinds.items()
+    name: kind.objective
+    for kinds in (protection.KINDS, time_drills.KINDS, power_drills.KINDS)
+    for name, kind in kinds.items()
 }
 _SEEDS = 2**32
 
@@ -146,6 +149,28 @@ for _time_name, _time_kind in time_drills.KINDS.items():
     _timed(_time_name, _time_kind)
 
 
+def _powered(name: str, kind: power_drills.Kind) -> None:
+    """Add the verb that runs a drill of power."""
+
+    @run.command(name, help=_(kind.objective))
+    @click.option("--site", help=_("Core room that is hit; drawn by the seed otherwise."))
+    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+    @lab_option
+    @json_option()
+    def command(*, site: str | None, seed: int | None, lab_name: str, as_json: bool) -> int:
+        lab = open_lab(lab_name)
+        seed = random.randrange(_SEEDS) if seed is None else seed
+        try:
+            script = power_drills.write(name, lab.inventory, site=site, seed=seed)
+        except ValueError as error:
+            raise VerbError(str(error), ExitCode.USAGE) from None
+        return _tell(run_power(lab, script, seed), as_json=as_json)
+
+
+for _power_name, _power_kind in power_drills.KINDS.items():
+    _powered(_power_name, _power_kind)
+
+
 def _tell(report: DrillReport, *, as_json: bool) -> int:
     if as_json:
         emit_json(SCHEMA, report.to_json())
@@ -229,6 +254,28 @@ def run_time(
     tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(
         name=script.name, site=script.site, seed=seed))  # fmt: skip
     return _run(lab, lambda hub: TimeDrill(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text))), None)
+
+
+def run_power(
+    lab: Lab,
+    script: PowerScript,
+    seed: int,
+    *,
+    pace: fibre_cut.Pace = fibre_cut.Pace(),  # noqa: B008 - frozen
+    tell: Callable[[str], None] = narrate,
+) -> DrillReport:
+    """Run a drill of power against a lab's hub.
+
+    Raises:
+        HubUnreachableError: the hub does not answer; nothing was done.
+    """
+    from .power_supply import Tanker
+
+    sites = ", ".join(script.sites)
+    tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(name=script.name, site=sites, seed=seed))
+    supply = Tanker(lab.inventory) if len(script.sites) > 1 else None
+    return _run(lab, lambda hub: PowerDrill(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text)),
+                                            supply=supply), None)  # fmt: skip
 
 
 def _run(lab: Lab, drill_on: Callable[[HubClient], Drill], logs: Path | None) -> DrillReport:
