@@ -28,7 +28,7 @@ demo: setup ## Deploy the lab, run the daemons, open the terminal interface (HEA
 	@$(BIN)/lifeline demo $(if $(HEADLESS),--headless)
 
 test: setup lint ## Run all checks and tests
-	@$(BIN)/pytest --numprocesses 2 --dist loadgroup
+	@$(BIN)/pytest --numprocesses 3 --dist loadgroup # two wait for real timers most of their time (tests/conftest.py)
 
 lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -89,23 +89,50 @@ class Network:
         found: dict[str, Any] = json.loads(out) if code == 0 else {"group": {"selector": out}, "commands": []}
         return found
 
+    def begin_anew(self) -> None:
+        """Start what a test has ended, and clear what it ordered."""
+        if self.hub.poll() is not None:
+            self.hub = self.start_hub()
+        for site, agent in self.agents.items():
+            if agent.poll() is not None:
+                self.agents[site] = self.start_agent(site)
+        for site in self.ends:
+            until(f"nothing is ordered at {site}", lambda site=site: self._is_clear(site))  # type: ignore[misc] # as below
+
+    def _is_clear(self, site: str) -> bool:
+        ordered = bool(self.ends[site].group()["commands"])
+        if ordered:
+            self.verb("clear", "pg", "--at", site, "--yes")
+        return not ordered
+
     def until_selector(self, selector: str) -> None:
         """Wait until both ends are on a path, in the hub's eyes."""
         until(f"both ends are on {selector}", lambda: self.shown()["group"]["selector"] == selector)
 
 
-@pytest.fixture
-def network(tmp_path: Path) -> Iterator[Network]:
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     with two_sites("c") as world:
-        network = Network(world, tmp_path)
-        for name, end in network.ends.items():
-            until(f"{name} is Normal", lambda end=end: end.group()["state"] == "Normal")  # type: ignore[misc] # mypy knows no type for a lambda's default
-        network.until_selector("working")
-        yield network
+        yield Network(world, tmp_path_factory.mktemp("commands"))
+
+
+@pytest.fixture
+def network(standing: Network) -> Iterator[Network]:
+    for name, end in standing.ends.items():
+        until(f"{name} is Normal", lambda end=end: end.group()["state"] == "Normal")  # type: ignore[misc] # mypy knows no type for a lambda's default
+    standing.until_selector("working")
+    yield standing
+    standing.begin_anew()
 
 
 def selectors(network: Network) -> set[str]:
     return {end.group()["selector"] for end in network.ends.values()}
+
+
+def latest(network: Network) -> dict[str, Any]:
+    """Return the last command that was asked for, as the hub has it; while it has none, one without a phase."""
+    found: dict[str, Any] = next(iter(network.shown()["commands"]), {"phase": None})
+    return found
 
 
 def test_a_dry_run_moves_nothing_and_yes_moves_both_ends(network: Network) -> None:
@@ -118,7 +145,7 @@ def test_a_dry_run_moves_nothing_and_yes_moves_both_ends(network: Network) -> No
     assert (code, "force of pg at a: done" in out) == (0, True), out
     until("both ends have switched", lambda: selectors(network) == {"protection"})
     network.until_selector("protection")
-    assert network.shown()["commands"][0]["phase"] == "done"
+    assert latest(network)["phase"] == "done"
 
     code, out = network.verb("manual", "pg", "--to", "working", "--yes")
     assert (code, "the group is forced by command (FS)" in out) == (5, True), out
@@ -153,7 +180,7 @@ def test_an_order_that_outlives_its_hub_is_settled_when_the_hub_is_back(network:
         env={**os.environ, "LIFELINE_HUB": network.url, "LIFELINE_LANG": "en"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
-    until("the intent is on record", lambda: [it["phase"] for it in network.shown()["commands"]] == ["requested"])
+    until("the intent is on record", lambda: latest(network)["phase"] == "requested")
     network.hub.send_signal(signal.SIGSTOP)
     network.agents["a"].send_signal(signal.SIGCONT)
     until("the order is carried out", lambda: network.ends["a"].group()["selector"] == "protection")
@@ -161,4 +188,4 @@ def test_an_order_that_outlives_its_hub_is_settled_when_the_hub_is_back(network:
     asking.wait(20)
     assert asking.returncode in (3, 4)
     network.hub = network.start_hub()
-    until("it is settled", lambda: [it["phase"] for it in network.shown()["commands"]] == ["done"])
+    until("it is settled", lambda: latest(network)["phase"] == "done")

@@ -17,7 +17,7 @@ STREAMS = Path(__file__).with_name("traffic_streams.py")
 EF, AF41 = 46, 34
 VOICE, IMAGES, DATA = 6001, 6002, 6003
 SINK = "10.66.0.2"
-SECONDS = 4.0
+SECONDS = 2.5
 
 
 @dataclass(frozen=True)
