@@ -31,6 +31,7 @@ from lifeline.model.records import (
 from . import health
 from .correlation import Correlation
 from .live import OURS, LiveStates
+from .ports import Ports
 from .record import Record, group_end
 from .subjects import Subjects
 from .views import AgentState, GroupView, Health, LinkEndView, LinkView, SiteView, StateView
@@ -97,6 +98,7 @@ class Projection:
         self.record = record or Record()
         self.subjects = Subjects(inventory)
         self.live = LiveStates(self.subjects)
+        self._ports = Ports(inventory)
         self.malformed = 0
         self._hub_node = hub_node
         self._began_s = began_s
@@ -140,7 +142,10 @@ class Projection:
         """Take a daemon's live state; return whether it makes sense and there is room for it."""
         kind = subject.partition(":")[0]
         if kind not in OURS:
-            return self.live.put(node, subject, body, now_s, now_ns)
+            taken = self.live.put(node, subject, body, now_s, now_ns)
+            if kind == "device" and (view := self.live.get((subject, node))) is not None:
+                self._dirty.update(f"link:{link}" for link in self._ports.take(view))
+            return taken
         end = group_end(body) if kind == "group" else None
         group = self.inventory.protection_groups.get(subject.removeprefix("group:"))
         if end is None or group is None or end["site"] not in self._sites_of_group(group):
@@ -160,6 +165,7 @@ class Projection:
                 heard.fresh = False
                 self._touch(f"daemon:{node}")
         self.live.age(now_s, frozenset(node for node, heard in self._heard.items() if not heard.fresh))
+        self._dirty.update(f"link:{link}" for link in self._ports.age(self.live))
         for (group, _site), live in self._ends.items():
             if live.fresh and now_s - live.at_s >= STALE_S:
                 live.fresh = False
@@ -415,18 +421,9 @@ class Projection:
                 return {**told[0], "fresh": live.fresh, "heard_at_ns": live.at_ns}
         kept = self.record.paths.get((link, site))
         if kept is None:
-            return self._interface(link, site)
+            end = self.inventory.links[link].end_at(site)
+            return self._ports.told(site, end.interface) if end else None
         return {**kept.body, "fresh": False, "heard_at_ns": kept.at_ns}
-
-    def _interface(self, link: str, site: str) -> dict[str, Any] | None:
-        """Return what a device at a link's end says of the interface there: for links that no fast path watches."""
-        end = self.inventory.links[link].end_at(site)
-        for view in self.live.find(f"device:{site}/") if end and not self.inventory.links[link].bfd else ():
-            for state in view.body.get("states", ()):
-                if end and state.get("name") == f"if.oper[{end.interface}]":
-                    down = {"up": False, "down": True, "lower-layer-down": True}.get(state.get("word"))
-                    return {"link": link, "signal_fail": down, "fresh": view.fresh, "heard_at_ns": view.heard_at_ns}
-        return None
 
 
 _SHARED: Final = ("link:", "group:", "traffic:")
