@@ -13,8 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from lifeline.clock import wall_ns
 from lifeline.model.inventory import Site
 from lifeline.model.timing import RECEIVERS, TimeProtocol, TimeSource, TimeSourceKind
+
+from .simulators.time_leap import leap_file
 
 _ETC = "/run/etc"
 CONTROL: Final = "clock-room.sock"
@@ -55,6 +58,7 @@ def files(services: tuple[str, ...], site: Site | None) -> Mapping[str, str]:
         lines = [it.line for it in sources.values() if it.kind in RECEIVERS and it.asked_by is TimeProtocol.GPSD]
         made["gpsd.lines"] = " ".join(it for it in lines if it)
     if "chronyd" in services:
+        made["leap-seconds.list"] = leap_file(wall_ns() / 1e9)
         made["chrony.conf"] = _chrony(site, sources)
     return made
 

@@ -36,6 +36,7 @@ from .gate import Gate
 from .io import gpsd, listen, ptp
 from .io.chrony import SockSample
 from .io.ntp import PORT, NtpError, NtpKey, ask
+from .leaps import Leaps
 from .orders import Order, OrderError, carry_out, state_file, take_orders
 
 log = structlog.get_logger(__name__)
@@ -83,7 +84,8 @@ class _Room:
         self._daemon, self._inventory, self._site, self._service = daemon, inventory, site, service
         self._name = daemon.settings.site
         raw_ns, now_ns, _half = free_running()
-        self._origin_ns = now_ns - raw_ns
+        self._origin = listen.Origin(now_ns - raw_ns)
+        self.leaps = Leaps(service.leap_table, self._origin)
         self._sources = site.time_sources
         oscillator = next((it.figures for it in self._sources.values() if it.kind is TimeSourceKind.HOLDOVER),
                           OSCILLATORS["computer"])  # fmt: skip
@@ -93,7 +95,7 @@ class _Room:
             if it.kind is not TimeSourceKind.HOLDOVER
         }
         self.arbiter = Arbiter.of(service, states, oscillator)
-        self.gate = Gate(service, self._sources, self._origin_ns)
+        self.gate = Gate(service, self._sources, self._origin)
         self.troubles: dict[str, str] = {}
         self._history: deque[Mapping[str, Any]] = deque(maxlen=HISTORY)
         self._clients: dict[str, dict[str, Any]] = {}
@@ -144,7 +146,7 @@ class _Room:
                         source.port or PORT,
                         self._key(source),
                         source.poll_s,
-                        self._origin_ns,
+                        self._origin,
                         heard,
                         told,
                         trouble,
@@ -159,7 +161,7 @@ class _Room:
                 # What time it has is asked over NTP; what its server says of itself does not replace the clock's word.
                 tasks.append(
                     listen.server(
-                        host, PORT, None, max(source.poll_s, 1.0), self._origin_ns, heard, lambda _said: None, trouble
+                        host, PORT, None, max(source.poll_s, 1.0), self._origin, heard, lambda _said: None, trouble
                     )
                 )
         return tasks
@@ -174,7 +176,7 @@ class _Room:
         return NtpKey.parse(source.key_id, read_secret(self._inventory.credentials[source.credential].secret))
 
     def _pulse(self, name: str, sample: SockSample) -> None:
-        reading = listen.phase_of(sample.at_ns, sample.offset_s * 1e9, self._origin_ns)
+        reading = listen.phase_of(sample.at_ns, sample.offset_s * 1e9, self._origin)
         self.gate.take(name, sample, reading.at_s)
         self.arbiter.sample(name, reading)
 
@@ -210,7 +212,7 @@ class _Room:
             return told | {"trouble": str(error)}
         if decision is None or not decision.serve or model is None or not got.synchronised:
             return told
-        reading: Sample = listen.phase_of(got.sent_wall_ns, got.offset_ns, self._origin_ns)
+        reading: Sample = listen.phase_of(got.sent_wall_ns, got.offset_ns, self._origin)
         offset_ns = reading.phase_ns - model.phase_ns(reading.at_s)
         floor_ns = got.round_trip_ns / 2 + (decision.bound_ns or 0)
         off = abs(offset_ns) > limit_ns + floor_ns
@@ -227,8 +229,9 @@ class _Room:
         """Decide, feed, verify, judge, show."""
         now_s = listen.oscillator_s()
         self._take_orders()
+        self.leaps.look(self.arbiter, now_s, wall_ns() / 1e9)
         decision = self._decision = self.arbiter.decide(now_s)
-        self.gate.pass_on(decision, now_s)
+        self.gate.pass_on(decision, now_s, self.leaps.pending)
         await self.gate.verify(decision, now_s)
         for change in decision.changes:
             body = change_to_json(change, wall_ns())
@@ -237,8 +240,10 @@ class _Room:
             self._daemon.put(EventKind.TIMING, subject, body)
             log.info("decided", source=change.source or None, before=change.before, after=change.after)
         clients = [it for it in self._clients.values() if "off" in it]
-        self._daemon.judge(judge(self._name, decision, self.troubles, self.gate.trouble, clients))
-        body = live_state(self._name, decision, self.gate.to_json(), clients, self.troubles, self._history)
+        self._daemon.judge(judge(self._name, decision, self.troubles, self.gate.trouble, clients, self.leaps.trouble))
+        body = live_state(
+            self._name, decision, self.gate.to_json(), clients, self.troubles, self._history, self.leaps.to_json()
+        )
         self._daemon.show(f"time:{self._name}", body)
         write_json(state_file(self._daemon.settings.run, self._name), body, durable=False)
         self._daemon.readings(self._readings(decision))

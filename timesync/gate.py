@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import structlog
@@ -20,6 +21,7 @@ from lifeline.runtime.logging import EdgeLog
 from .core.reasons import ClockState
 from .core.verdicts import Decision
 from .io.chrony import Chronyc, ChronyError, Feeder, SockSample, Tracking
+from .io.listen import Origin
 
 VERIFY_S: Final = 4.0
 MAX_WAITING: Final = 256
@@ -34,10 +36,10 @@ class Gate:
         withdrawn: whether it has been made to withdraw, and has not taken up the time since.
     """
 
-    def __init__(self, service: TimeService, sources: Mapping[str, TimeSource], origin_ns: int) -> None:
+    def __init__(self, service: TimeService, sources: Mapping[str, TimeSource], origin: Origin) -> None:
         """Open nothing yet but our own ends of the sockets."""
         self._service = service
-        self._origin_ns = origin_ns
+        self._origin = origin
         self._feeders = {name: Feeder(it.chrony) for name, it in sources.items() if it.chrony is not None}
         self._holdover = next(
             (n for n, it in sources.items() if it.kind is TimeSourceKind.HOLDOVER and n in self._feeders), None
@@ -61,8 +63,14 @@ class Gate:
         if source in self._waiting:
             self._waiting[source].append((now_s, sample))
 
-    def pass_on(self, decision: Decision, now_s: float) -> None:
-        """Give on what has waited long enough and is sound; drop what is not."""
+    def pass_on(self, decision: Decision, now_s: float, leap: int = 0) -> None:
+        """Give on what has waited long enough and is sound; drop what is not.
+
+        Args:
+            decision: what holds.
+            now_s: oscillator's time.
+            leap: what chronyd is told of a leap second to come, by the table: no receiver is believed in that.
+        """
         for name, waiting in self._waiting.items():
             if name not in decision.selected:
                 self.dropped += len(waiting)
@@ -70,14 +78,14 @@ class Gate:
             while waiting and now_s - waiting[0][0] >= self._service.quarantine_s:
                 _since, sample = waiting.popleft()
                 if decision.serve:
-                    self._send(name, sample)
+                    self._send(name, replace(sample, leap=leap))
         held = decision.state is ClockState.HOLDOVER_IN_SPEC and decision.serve and decision.model is not None
         if self._holdover and held and now_s - self._held_s >= 1.0:
             assert decision.model is not None
             self._held_s = now_s
             raw_ns, wall_ns, _half = free_running()
-            true_ns = raw_ns + self._origin_ns + decision.model.phase_ns(raw_ns / 1e9)
-            self._send(self._holdover, SockSample(wall_ns, (true_ns - wall_ns) / 1e9))
+            true_ns = raw_ns + self._origin.ns + decision.model.phase_ns(raw_ns / 1e9)
+            self._send(self._holdover, SockSample(wall_ns, (true_ns - wall_ns) / 1e9, leap=leap))
 
     def _send(self, name: str, sample: SockSample) -> None:
         feeder = self._feeders[name]

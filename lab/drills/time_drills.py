@@ -46,13 +46,19 @@ def _in_state(*states: str) -> Callable[[Seen], bool]:
     return lambda seen: seen.state.get("state") in states
 
 
-def _back(qualification_s: float, *sources: str) -> Step:
-    """Return the step in which receivers are well again, and come back after they have qualified."""
+def _back(qualification_s: float, *sources: str, error_ns: float = NOISE_NS * 2) -> Step:
+    """Return the step in which receivers are well again, and come back after they have qualified.
+
+    Args:
+        qualification_s: how long they must be sound.
+        sources: the receivers.
+        error_ns: how far the client may be off meanwhile.
+    """
     return Step(
         N_("well again"), tuple((it, "", 0.0) for it in sources),
         (Wish(N_("selected again"), lambda seen: seen.steady, qualification_s + CLIENT_S),
          Wish(N_("alarms cleared"), lambda seen: not seen.alarms, qualification_s + CLIENT_S)),
-        error_ns=NOISE_NS * 2,
+        error_ns=error_ns,
     )  # fmt: skip
 
 
@@ -117,7 +123,8 @@ def _diverge(liar: str, qualification_s: float, limit_ns: float) -> tuple[Step, 
                 seen.reason(it) in {"ramp", "step"} for it in RECEIVERS if it != liar)},
             limit_ns, 10.0,
         ),
-        _back(qualification_s, liar),
+        # What could not be told apart from noise has been learnt, and is unlearnt only once both have qualified.
+        _back(qualification_s, liar, error_ns=limit_ns),
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A clock room of real programs in a network namespace of its own: receivers on ptys, gpsd, chronyd -x, lifeline time.
 
-Beside it runs a plain chronyd with the same refclocks and no gate, the peer that everything is compared with. No clock
+Beside it run plain chronyds with the same refclocks and no gate, the peers that everything is compared with. No clock
 of the machine is touched: chronyd -x keeps its corrections to itself, and serves them.
 """
 
@@ -14,15 +14,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
-from typing import Any, Self
+from typing import Any, Final, NamedTuple, Self
 
-from lifeline.clock import monotonic_s
+from lifeline.clock import monotonic_s, wall_ns
+
+from .time_leap import leap_file
 
 NAMES = ("beidou", "gps")
-OURS, PEER, ARBITER = "ours", "peer", "arbiter"
-NTP_PORTS = {OURS: 1123, PEER: 2123, ARBITER: 3123}
+OURS, ARBITER = "ours", "arbiter"
 _LIFELINE = str(Path(sys.executable).with_name("lifeline"))
 NOISE_NS = 70.0
 """Of a receiver's pulse, one sigma; with its bias about 100 ns."""
@@ -31,6 +33,42 @@ REFCLOCK = "poll 2 filter 4 precision 1e-7 delay 4e-6"
 """Of both chronyds alike, as the guide has it. Polls of 16 s, the default, would let the peer off lightly in short
 faults, and us too."""
 _REFIDS = {"beidou": "BDS", "gps": "GPS", "hold": "HOLD"}
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """A plain chronyd as an operator may configure it, with the same receivers and no gate.
+
+    Attributes:
+        port: of its NTP service.
+        options: by receiver, what its line says beside what all have.
+        lines: what its configuration has beside its refclocks.
+    """
+
+    port: int
+    options: Mapping[str, str]
+    lines: tuple[str, ...] = ()
+
+
+PEERS: Final[Mapping[str, Peer]] = {
+    "two": Peer(2123, dict.fromkeys(NAMES, "")),
+    "two, gps trusted": Peer(2124, {"beidou": "", "gps": "prefer trust"}),
+    "gps alone": Peer(2125, {"gps": ""}),
+    "two, local stratum": Peer(2126, dict.fromkeys(NAMES, ""), ("local stratum 10",)),
+}
+"""Of two alike that disagree chronyd 4.3 believes neither; operators who will not have that trust one, have but one, or
+let it serve its own clock."""
+_PORTS = {OURS: 1123, ARBITER: 3123}
+
+
+class Clock(NamedTuple):
+    """A chronyd's clock."""
+
+    served: bool
+    """Whether it says that it is synchronised: only then do its clients take it."""
+    error_ns: float
+    """By how much it differs from this machine's clock, which is the truth here; it goes on while it is not served,
+    by the frequency that chronyd learnt last."""
 
 
 class RigError(Exception):
@@ -48,13 +86,23 @@ class Rig:
         oscillator: str | Mapping[str, Any] = "computer",
         ntp: bool = False,
         gpsd: bool = True,
+        peers: Sequence[str] = (),
     ) -> None:
-        """Plan the room; nothing is started yet."""
+        """Plan the room; nothing is started yet.
+
+        Args:
+            limit_ns: what the site's network bears.
+            qualification_s: how long a source must be sound.
+            oscillator: a class of oscillators, or figures.
+            ntp: whether an NTP server is a source too.
+            gpsd: whether receivers are heard through gpsd; else lifeline reads their lines itself.
+            peers: names of the `PEERS` that run beside.
+        """
         self.folder = Path(tempfile.mkdtemp(prefix="lifeline-time-"))
         self.folder.chmod(0o750)
         self.netns = f"lltime-{os.getpid()}-{id(self) % 9973}"
         self.site = "core-wired"
-        self._ntp, self._gpsd = ntp, gpsd
+        self._ntp, self._gpsd, self._peers = ntp, gpsd, tuple(peers)
         self._oscillator = oscillator
         self._timing = {"limit_ns": limit_ns, "qualification_s": qualification_s}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -71,14 +119,14 @@ class Rig:
     def _begin(self) -> None:
         for argv in (["ip", "netns", "add", self.netns], ["ip", "-n", self.netns, "link", "set", "lo", "up"]):
             subprocess.run(argv, check=True, capture_output=True)
+        (self.folder / "leap-seconds.list").write_text(leap_file(wall_ns() / 1e9))
         (self.folder / "room.json").write_text(json.dumps(self._room()))
         self.start("receivers", [sys.executable, "-m", "lab.simulators.time_room", str(self.folder / "room.json")])
         self._wait(self.folder / "room.sock")
         if self._gpsd:
             lines = [os.path.realpath(self.folder / f"{name}.tty") for name in NAMES]
             self.start("gpsd", ["gpsd", "-N", "-n", "-b", "-S", "2947", *lines])
-        chronies = [OURS, PEER, *([ARBITER] if self._ntp else [])]
-        for name in chronies:
+        for name in (OURS, *self._peers, *([ARBITER] if self._ntp else [])):
             self.start_chronyd(name)
         self._wait(self.folder / OURS / "chronyd.sock")
         (self.folder / "inventory.yml").write_text(json.dumps(self._inventory()))
@@ -89,7 +137,8 @@ class Rig:
         receivers = {
             name: {
                 "constellation": name, "line": str(self.folder / f"{name}.tty"), "noise_ns": NOISE_NS, "bias_ns": bias,
-                "pulses": [str(self.folder / f"{name}.{it}") for it in ("pulses", "peer")],
+                "pulses": [str(self.folder / f"{name}.pulses"),
+                           *(str(self._socket(peer, name)) for peer in self._peers if name in PEERS[peer].options)],
             }
             for name, bias in zip(NAMES, (20.0, -20.0), strict=True)
         }  # fmt: skip
@@ -110,8 +159,9 @@ class Rig:
             "kind": "holdover", "oscillator": self._oscillator, "chrony": str(self.folder / OURS / "hold.sock"),
         }  # fmt: skip
         if self._ntp:
-            sources["ntp"] = {"kind": "ntp", "address": "127.0.0.1", "port": NTP_PORTS[ARBITER], "poll_s": 2}
+            sources["ntp"] = {"kind": "ntp", "address": "127.0.0.1", "port": _PORTS[ARBITER], "poll_s": 2}
         timing = self._timing | {
+            "leap_table": str(self.folder / "leap-seconds.list"),
             "antenna": PLACE,
             "chrony": {"command_socket": str(self.folder / OURS / "chronyd.sock")},
         }
@@ -136,18 +186,30 @@ class Rig:
 
     def start_chronyd(self, name: str) -> None:
         """Start one of the chronyds."""
-        folder = self.folder / name
+        folder = self._folder(name)
         folder.mkdir(mode=0o750, exist_ok=True)
+        peer = PEERS.get(name)
         if name == ARBITER:
-            sources = ["local stratum 1"]
+            own = ["local stratum 1"]
+        elif peer is None:
+            own = [f"refclock SOCK {folder / it}.sock refid {_REFIDS[it]} {REFCLOCK}" for it in (*NAMES, "hold")]
         else:
-            which = [*NAMES, "hold"] if name == OURS else list(NAMES)
-            place = {it: folder / f"{it}.sock" if name == OURS else self.folder / f"{it}.peer" for it in which}
-            sources = [f"refclock SOCK {place[it]} refid {_REFIDS[it]} {REFCLOCK}" for it in which]
-        lines = [*sources, f"port {NTP_PORTS[name]}", "allow 127.0.0.0/8", "cmdport 0", "maxupdateskew 100",
+            own = [f"refclock SOCK {self._socket(name, it)} refid {_REFIDS[it]} {REFCLOCK} {options}"
+                   for it, options in peer.options.items()]  # fmt: skip
+            own += peer.lines
+        port = peer.port if peer else _PORTS[name]
+        lines = [*own, f"port {port}", "allow 127.0.0.0/8", "cmdport 0", "maxupdateskew 100",
                  f"bindcmdaddress {folder}/chronyd.sock", f"pidfile {folder}/chronyd.pid"]  # fmt: skip
         (folder / "chrony.conf").write_text("\n".join(lines) + "\n")
         self.start(name, ["chronyd", "-x", "-d", "-u", "root", "-f", str(folder / "chrony.conf")])
+
+    def _folder(self, name: str) -> Path:
+        """Return the folder of one of the chronyds."""
+        return self.folder / (f"peer-{PEERS[name].port}" if name in PEERS else name)
+
+    def _socket(self, peer: str, receiver: str) -> Path:
+        """Return where a peer takes a receiver's pulses."""
+        return self.folder / f"{receiver}.{PEERS[peer].port}"
 
     def kill(self, name: str) -> None:
         """Kill a program of the room."""
@@ -204,17 +266,17 @@ class Rig:
         last = {k: v for k, v in (self.state() or {}).items() if k not in {"history", "sources"}}
         raise RigError(f"not within {within_s} s: {last}; see {self.folder}")
 
-    def correction_ns(self, name: str) -> float | None:
-        """Return by how much a chronyd's served time differs from this machine's clock, which is the truth here.
-
-        None where it says that it is not synchronised: then it serves no time, and has no error.
-        """
-        command = self.folder / name / "chronyd.sock"
+    def clock(self, name: str) -> Clock | None:
+        """Return what one of the chronyds says of its clock; None where it does not answer."""
+        command = self._folder(name) / "chronyd.sock"
         told = subprocess.run(["chronyc", "-n", "-c", "-h", str(command), "tracking"], capture_output=True, text=True,
                               check=False, timeout=5).stdout.strip().split(",")  # fmt: skip
-        if len(told) < 14 or told[13] == "Not synchronised":
-            return None
-        return float(told[4]) * 1e9
+        return Clock(told[13] != "Not synchronised", float(told[4]) * 1e9) if len(told) >= 14 else None
+
+    def correction_ns(self, name: str) -> float | None:
+        """Return by how much a chronyd's served time is off, None while it serves none."""
+        told = self.clock(name)
+        return told.error_ns if told is not None and told.served else None
 
     def _alive(self) -> None:
         for name, process in self._running.items():

@@ -222,5 +222,7 @@ class TimeService:
     """How long a sample waits before it is given on, s: nothing reaches chrony before it has been judged."""
     chrony: Chrony | None = None
     """The chronyd that is fed; where absent lifeline only watches."""
+    leap_table: Path = "/usr/share/zoneinfo/leap-seconds.list"
+    """The IERS's table of leap seconds, as tzdata has it."""
     clients: dict[Id, Positive] = Field(default_factory=dict)
     """Devices of the site whose NTP time is sampled, and how far each may be off, ns."""

@@ -193,7 +193,7 @@ class Arbiter:
         for name, more in self._against_model(standing).items():
             found.setdefault(name, []).extend(more)
         unproven = [it for it in ready if not it.qualified and it.name not in found]
-        odd = {it.name: evidence for it in unproven if (evidence := self._odd(it, voters, setting))}
+        odd = {it.name: evidence for it in unproven if (evidence := self._odd(it, ready, setting))}
         for source in unproven:
             if source.name in odd and not self._vouched_against_model(source, unproven):
                 found.setdefault(source.name, []).append(odd[source.name])
@@ -260,12 +260,11 @@ class Arbiter:
         for lag, copy in self._witnesses():
             off = {it.name: self._residual(copy, it) for it in fine}
             if all(abs(z) > K_DISAGREE for z in off.values()):
-                far = [self._miss(copy, it) for it in fine]
-                if len(fine) > 1 and self._oscillator_may(copy, abs(median(far)), fine[0].samples[-1].at_s - copy.at_s):
+                far, at_s = [self._miss(copy, it) for it in fine], fine[0].samples[-1].at_s
+                if len(fine) > 1 and self._oscillator_may(copy, abs(median(far)), at_s - copy.at_s):
                     self._relearn(fine)
                     return {}
-                limit = K_DISAGREE * copy.sigma_ns(fine[0].samples[-1].at_s)
-                setting = Setting(fine[0].samples[-1].at_s, self.service.antenna, self.leap_s)
+                limit, setting = K_DISAGREE * copy.sigma_ns(at_s), Setting(at_s, self.service.antenna, self.leap_s)
                 self._lag.update(dict.fromkeys(off, lag))
                 return {it.name: [self._name(it, miss, limit, "holdover", setting)]
                         for it, miss in zip(fine, far, strict=True)}  # fmt: skip
@@ -287,10 +286,11 @@ class Arbiter:
         self.locked_since_s = at.at_s
         self._copies.clear()
 
-    def _odd(self, source: SourceState, voters: list[SourceState], setting: Setting) -> Evidence | None:
+    def _odd(self, source: SourceState, ready: list[SourceState], setting: Setting) -> Evidence | None:
         """Return how a source that is not qualified differs from what is trusted."""
         if not (self.was_locked or self._selected):
-            against_it = [it for it in voters if source.accused and not self._agrees(it, source, K_DISAGREE)]
+            # Two that have both been accused, and disagree, must not qualify side by side.
+            against_it = [it for it in ready if source.accused and not self._agrees(it, source, K_DISAGREE)]
             if not against_it or source.verdict is None:
                 return None
             return Evidence(source.verdict, "apart", None, None, "ns", against_it[0].name)

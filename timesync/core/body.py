@@ -21,6 +21,7 @@ def live_state(
     clients: Sequence[Mapping[str, Any]] = (),
     troubles: Mapping[str, str] | None = None,
     history: Iterable[Mapping[str, Any]] = (),
+    leap: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return what the time daemon shows of its site.
 
@@ -31,6 +32,7 @@ def live_state(
         clients: sampled devices.
         troubles: by source, why it cannot be asked.
         history: the latest changes, newest first.
+        leap: what is known of leap seconds.
     """
     troubles = troubles or {}
     return {
@@ -59,6 +61,7 @@ def live_state(
         "chosen": list(decision.chosen) if decision.chosen is not None else None,
         "chosen_by": decision.chosen_by,
         "gate": dict(gate),
+        "leap": None if leap is None else dict(leap),
         "sources": [_source(it, decision, troubles.get(name, "")) for name, it in sorted(decision.sources.items())],
         "clients": [dict(it) for it in clients],
         "history": [dict(it) for it in history],

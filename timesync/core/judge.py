@@ -42,6 +42,7 @@ def judge(
     troubles: Mapping[str, str],
     chrony: str | None,
     clients: Sequence[Mapping[str, Any]] = (),
+    leap_table: str = "",
 ) -> Judgement:
     """Return what holds and what does not.
 
@@ -51,10 +52,11 @@ def judge(
         troubles: by source, why it cannot be asked; empty where it can.
         chrony: what is wrong with chronyd, empty where nothing is, None where nobody is fed.
         clients: sampled devices, as `lifeline.time-state/1` has them.
+        leap_table: what is wrong with the table of leap seconds; empty where nothing is.
     """
     judged: Judgement = {}
     for check in [
-        *_site(decision, chrony),
+        *_site(decision, chrony, leap_table),
         *(it for view in decision.sources.values() for it in _source(view, troubles)),
     ]:
         subject = f"time:{site}/{check.source}" if check.source else f"time:{site}"
@@ -71,7 +73,7 @@ def judge(
     return judged
 
 
-def _site(decision: Decision, chrony: str | None) -> Iterator[_Check]:
+def _site(decision: Decision, chrony: str | None, leap_table: str) -> Iterator[_Check]:
     state = decision.state
     left = {"low_s": decision.left_low_s, "mid_s": decision.left_mid_s, "high_s": decision.left_high_s}
     yield _Check("", "holdover", state is ClockState.HOLDOVER_IN_SPEC, Severity.MAJOR, Cause.TIMING_PROBLEM,
@@ -92,6 +94,8 @@ def _site(decision: Decision, chrony: str | None) -> Iterator[_Check]:
                      source=", ".join(sorted(decision.selected))), {})  # fmt: skip
     yield _Check("", "chrony", None if chrony is None else bool(chrony), Severity.MAJOR,
                  Cause.COMMUNICATIONS_SUBSYSTEM_FAILURE, chrony or "", {})  # fmt: skip
+    yield _Check("", "leap-table", bool(leap_table), Severity.WARNING,
+                 Cause.CONFIGURATION_OR_CUSTOMIZATION_ERROR, leap_table, {})  # fmt: skip
 
 
 def _source(view: SourceView, troubles: Mapping[str, str]) -> Iterator[_Check]:

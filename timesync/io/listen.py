@@ -33,24 +33,31 @@ OnTelemetry = Callable[[Telemetry], None]
 OnTrouble = Callable[[str], None]
 
 
+class Origin:
+    """What is taken off all phases, ns, so that they stay small; what leap seconds put into UTC is taken out here."""
+
+    def __init__(self, ns: int) -> None:
+        self.ns = ns
+
+
 def oscillator_s() -> float:
     """Read the oscillator, s."""
     return free_running()[0] / NS
 
 
-def phase_of(at_wall_ns: int, offset_ns: float, origin_ns: int) -> Sample:
+def phase_of(at_wall_ns: int, offset_ns: float, origin: Origin) -> Sample:
     """Return a reading of the oscillator for a moment that was told in this machine's wall time.
 
     Args:
         at_wall_ns: the moment, CLOCK_REALTIME.
         offset_ns: true time less wall time then, by the source.
-        origin_ns: what is taken off all phases, so that they stay small.
+        origin: what is taken off all phases.
     """
     raw_ns, now_wall_ns, half_ns = free_running()
     at_raw_ns = raw_ns - (now_wall_ns - at_wall_ns)
     # The clocks were read together somewhere within the bracket, anywhere alike: half of it is the square root of three
     # sigmas.
-    return Sample(at_raw_ns / NS, at_wall_ns - at_raw_ns - origin_ns + offset_ns, half_ns / sqrt(3))
+    return Sample(at_raw_ns / NS, at_wall_ns - at_raw_ns - origin.ns + offset_ns, half_ns / sqrt(3))
 
 
 class _Pulses(asyncio.DatagramProtocol):
@@ -154,7 +161,7 @@ async def server(
     port: int,
     key: NtpKey | None,
     poll_s: float,
-    origin_ns: int,
+    origin: Origin,
     heard: OnSample,
     told: OnTelemetry,
     trouble: OnTrouble,
@@ -173,7 +180,7 @@ async def server(
             told(Telemetry(oscillator_s(), synchronised=got.synchronised, stands_still=same >= 2,
                            detail={"stratum": got.stratum, "leap": got.leap}))  # fmt: skip
             if got.synchronised:
-                reading = phase_of(got.sent_wall_ns, got.offset_ns, origin_ns)
+                reading = phase_of(got.sent_wall_ns, got.offset_ns, origin)
                 heard(Sample(reading.at_s, reading.phase_ns, got.bound_ns / 2))
         await asyncio.sleep(poll_s)
 

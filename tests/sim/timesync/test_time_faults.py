@@ -210,3 +210,16 @@ def test_two_that_disagreed_and_agree_again_without_a_verdict_qualify_anew():
     world.until(lambda it: it.sources["gps"].reason is not Reason.DIVERGED, 10)
     assert {world.reason(name) for name in world.receivers} <= {Reason.QUALIFYING, Reason.STEP, Reason.RAMP}
     assert world.until(lambda it: it.selected == {"beidou", "gps"}, 130) > 50
+
+
+def test_two_that_have_both_been_accused_and_disagree_do_not_qualify_side_by_side():
+    world = World(seed=5, qualification_s=20)
+    for receiver in world.receivers.values():  # accused before anything was locked, then merely apart
+        receiver.fault = Fault("walk", world.now, 500.0)
+    world.run(15)
+    assert all(it.verdict is not None for it in world.decision.sources.values())
+    world.receivers["beidou"].fault, world.receivers["gps"].fault = None, Fault("step", world.now, 7e6)
+    for _ in range(120):
+        assert world.step().selected == set()
+    world.receivers["gps"].fault = None
+    world.until(lambda it: it.selected == {"beidou", "gps"}, 60)
