@@ -18,7 +18,6 @@ from lifeline.clock import wall_ns
 from lifeline.model.records import Condition, Json
 
 from .core.playbook import FINAL, Entry, Facts, IllegalEntryError, Plan, PlanError, Playbook, Run, RunInput, RunState
-from .core.playbook.audit import Head, link
 from .core.playbook.gate import Answer, Occupancy, admit, changed_since
 from .core.playbook.plan import resolve
 from .core.playbook.run import planned
@@ -79,7 +78,6 @@ class Orchestrator:
         self._schedules = Schedules(self.playbooks.values(), wall_ns())
         self._token = 0
         self._epoch = 0
-        self._head = Head()
         self._queue: asyncio.Queue[tuple[list[tuple[str, Entry]], asyncio.Future[None]]] = asyncio.Queue()
         self._wake = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -120,9 +118,6 @@ class Orchestrator:
 
     def _fold(self, kept: Kept) -> None:
         body = kept.body
-        seal = body.get("audit")
-        if isinstance(seal, Mapping):
-            self._head = Head(int(seal["n"]), str(seal["hash"]))
         self._token = max(self._token, int(body.get("token") or 0))
         try:
             self._apply(kept.subject, dict(body), kept.at_ns)
@@ -162,24 +157,19 @@ class Orchestrator:
         await self._enter(f"playbook:{run.id}", *intents)
 
     async def _writing(self) -> None:
-        """Write whatever has come up in the meantime in one transaction, chained."""
+        """Write whatever has come up in the meantime in one transaction."""
         while True:
             waiting = [await self._queue.get()]
             while not self._queue.empty() and len(waiting) < BATCH:
                 waiting.append(self._queue.get_nowait())
-            head, drafts = self._head, []
-            for subject, entry in (it for entries, _done in waiting for it in entries):
-                head, body = link(head, subject, entry)
-                drafts.append((subject, body))
             try:
-                await self._port.keep(drafts)
+                await self._port.keep([draft for entries, _done in waiting for draft in entries])
             except RefusedError as error:
                 for _entries, done in waiting:
                     if not done.done():
                         done.set_exception(RefusedError(str(error)))
                 continue
-            self._head, at_ns = head, wall_ns()
-            self._port.countersign(head)
+            at_ns = wall_ns()
             for entries, done in waiting:
                 try:
                     for subject, entry in entries:

@@ -10,7 +10,6 @@ from lifeline.model.inventory import Inventory
 from lifeline.model.records import Json
 
 from .core.playbook import Fact, Facts, Run
-from .core.playbook.audit import Head
 from .steps.kind import Command
 
 
@@ -64,10 +63,6 @@ class Port(Protocol):
 
     def show(self, subject: str, body: Mapping[str, Json]) -> None:
         """Show a live state."""
-        ...
-
-    def countersign(self, head: Head) -> None:
-        """Note the end of the audit chain in a second place."""
         ...
 
     async def save(self, body: Json) -> None:

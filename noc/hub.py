@@ -28,20 +28,14 @@ from lifeline.clock import monotonic_s, wall_ns
 from lifeline.journal import open_engine
 from lifeline.journal.engine import Engine, JournalCorruptError, JournalError
 from lifeline.model.inventory import Inventory
-from lifeline.model.records import (
-    Event,
-    EventKind,
-    Json,
-    PerceivedSeverity,
-    Reading,
-    StoredEvent,
-)
+from lifeline.model.records import Event, EventKind, Json, PerceivedSeverity, Reading, StoredEvent
 from lifeline.runtime.conditions import database_corrupt, journal_full, notifications_failing
 from lifeline.runtime.logging import EdgeLog
 from lifeline.runtime.wire import Intake
 
 from . import settling, telling
 from .agents import Agents
+from .audit import Sealing
 from .broadcast import Broadcast
 from .committer import Committer, Outcome
 from .history.recorder import Recorder
@@ -80,6 +74,7 @@ class Hub:
         history: of readings; None where its file cannot be opened.
         notifier: tells people; None where nobody is to be told.
         on_stored: is told of each event that was committed.
+        sealing: the audit.
         more_gauges: figures of what works beside the hub.
     """
 
@@ -107,6 +102,7 @@ class Hub:
         self._seq = 0
         self.on_stored: Callable[[StoredEvent], None] | None = None
         self.more_gauges: Callable[[], Iterable[Gauge]] | None = None
+        self.sealing = Sealing(lambda: self.projection.record.audit, self._commit)
         self._journal = ""
         self._untold: Event | None = None
         self._snapshot_at = (0, 0.0)
@@ -265,7 +261,9 @@ class Hub:
 
     async def write_all(self, drafts: Iterable[tuple[EventKind, str, Mapping[str, Json]]]) -> bool:
         """Commit events of the hub's own in one transaction; False when the journal has no room."""
-        events = [self._own(kind, subject, body) for kind, subject, body in drafts]
+        return await self.sealing.commit([self._own(*draft) for draft in drafts])
+
+    async def _commit(self, events: Sequence[Event]) -> bool:
         outcome = await self._committer.submit(events)
         if outcome is not Outcome.COMMITTED:
             self._show_full()

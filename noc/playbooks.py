@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,17 +11,16 @@ from typing import Any, Final
 import structlog
 
 from failover.core.playbook import Facts, Playbook
-from failover.core.playbook.audit import Head, sign
 from failover.orchestrator import OURS, Orchestrator
 from failover.orchestrator_port import Kept, RefusedError
 from failover.playbooks import load_all, shipped
 from failover.steps.kind import Allowed, Command
 from failover.steps.registry import Registry
-from lifeline.clock import wall_ns
 from lifeline.model.inventory import Inventory
 from lifeline.model.records import Condition, EventKind, Json, StoredEvent
 
 from .agents import NoAnswerError
+from .audit import Countersign
 from .commands import ArgumentError, Asked, Commands, KeyReusedError, NoRoomError, NoSuchTargetError
 from .domains import NoSuchCommandError
 from .hub import Hub
@@ -30,70 +29,18 @@ from .protection import CENTRES, NoSuchEndError, UnreachableError
 from .views import CommandView
 
 SNAPSHOT: Final = "playbooks"
-KEY_FILE: Final = "audit.key"
-HEAD_FILE: Final = "audit.heads"
-SIGN_S: Final = 1.0
-"""The audit's end is countersigned at most this often, and when the hub stops."""
 
 log = structlog.get_logger(__name__)
-
-
-class Countersign:
-    """Notes the end of the audit's chain in a second place, under a key of its own."""
-
-    def __init__(self, data: Path, copy: Path) -> None:
-        """Open the second place.
-
-        Args:
-            data: where the key is, made at the first start.
-            copy: directory of the second place, by preference on another disk or machine.
-        """
-        self._key = audit_key(data)
-        copy.mkdir(parents=True, exist_ok=True)
-        self._file = (copy / HEAD_FILE).open("a", encoding="ascii")
-        self._signed_ns = 0
-        self._head = Head()
-
-    def note(self, head: Head) -> None:
-        """Take note of the end; it is written at most once a second."""
-        self._head = head
-        if wall_ns() - self._signed_ns >= SIGN_S * 1e9:
-            self.write()
-
-    def write(self) -> None:
-        """Write the end down."""
-        if self._head.number:
-            self._signed_ns = wall_ns()
-            self._file.write(sign(self._head, self._signed_ns, self._key) + "\n")
-            self._file.flush()
-
-    def close(self) -> None:
-        """Write the last end and close."""
-        self.write()
-        self._file.close()
-
-
-def audit_key(data: Path) -> bytes:
-    """Return the key of countersignatures, made at first use, for its owner only."""
-    path = data / KEY_FILE
-    try:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    except FileNotFoundError:
-        key = secrets.token_bytes(32)
-        path.touch(mode=0o600)
-        path.write_text(key.hex(), encoding="ascii")
-        return key
 
 
 class HubPort:
     """What the orchestrator gets of the hub."""
 
-    def __init__(self, hub: Hub, commands: Commands, countersign: Countersign) -> None:
+    def __init__(self, hub: Hub, commands: Commands) -> None:
         self.facts: Facts = HubFacts(hub)
         self.inventory: Inventory = hub.inventory
         self._hub = hub
         self._commands = commands
-        self._countersign = countersign
 
     async def keep(self, drafts: Sequence[tuple[str, Mapping[str, Json]]]) -> None:
         """Put entries into the journal, all or none."""
@@ -141,10 +88,6 @@ class HubPort:
     def show(self, subject: str, body: Mapping[str, Json]) -> None:
         """Show a run live."""
         self._hub.set_state(self._hub.node, subject, body)
-
-    def countersign(self, head: Head) -> None:
-        """Note the audit's end in the second place."""
-        self._countersign.note(head)
 
     async def save(self, body: Json) -> None:
         """Keep a snapshot."""
@@ -205,7 +148,7 @@ class Playbooks:
         for problem in self.problems:
             log.error("playbook is not loaded", problem=str(problem))
         books = {name: _with_defaults(book, settings.defaults) for name, book in books.items()}
-        self.orchestrator = Orchestrator(HubPort(hub, commands, self._countersign), books, registry, settings.allowed)
+        self.orchestrator = Orchestrator(HubPort(hub, commands), books, registry, settings.allowed)
 
     async def start(self) -> None:
         """Go on where the last life ended."""
@@ -217,6 +160,9 @@ class Playbooks:
                 self._observe(stored)
         self._hub.on_stored = self._observe
         self._hub.more_gauges = self.gauges
+        self._hub.sealing.on_sealed = self._countersign.note
+        self._countersign.note(self._hub.projection.record.audit)
+        self._signing = asyncio.create_task(self._countersign.run())
         await self.orchestrator.start()
         log.info("playbooks are ready", playbooks=len(self.orchestrator.playbooks), problems=len(self.problems))
 
@@ -224,6 +170,9 @@ class Playbooks:
         """End."""
         self._hub.on_stored = None
         await self.orchestrator.stop()
+        self._hub.sealing.on_sealed = None
+        self._signing.cancel()
+        await asyncio.gather(self._signing, return_exceptions=True)
         self._countersign.close()
 
     def _observe(self, stored: StoredEvent) -> None:

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from lifeline.alarms import AlarmChange, AlarmList, Windows
+from lifeline.audit import Head, head_of
 from lifeline.model.records import Event, EventKind, Json, StoredEvent
 
 from .views import CommandView
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Snapshots of another format are not used; the journal has everything."""
 COMMANDS_KEPT: Final = 500
 
@@ -41,6 +42,7 @@ class Record:
         last_heard_ns: by writer: when its last event was recorded, wall nanoseconds.
         commands: the latest commands by id, oldest first.
         token: the highest fencing token that a command on record has.
+        audit: the end of the audit's chain.
         malformed: events passed over because they make no sense.
     """
 
@@ -53,6 +55,7 @@ class Record:
         self.last_heard_ns: dict[str, int] = {}
         self.commands: dict[str, CommandView] = {}
         self.token = 0
+        self.audit = Head()
         self.malformed = 0
         self._keys: dict[str, str] = {}
 
@@ -64,6 +67,7 @@ class Record:
         event = stored.event
         self.last_heard_ns[event.node] = stored.recorded_at_ns
         try:
+            self.audit = head_of(event.node, event.kind, event.body) or self.audit
             match event.kind:
                 case EventKind.CONDITION | EventKind.ALARM:
                     return self.alarms.apply(stored)
@@ -102,6 +106,7 @@ class Record:
             "commands": [_command_json(command) for command in self.commands.values()],
             "keys": self._keys,
             "token": self.token,
+            "audit": [self.audit.number, self.audit.hash],
             "malformed": self.malformed,
         }
 
@@ -125,6 +130,7 @@ class Record:
             record.commands = {one["id"]: CommandView(**one) for one in data["commands"]}
             record._keys = dict(data["keys"])
             record.token = data.get("token", 0)  # snapshots before there were tokens have none
+            record.audit = Head(*data["audit"])
             record.malformed = data["malformed"]
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not a snapshot of the record: {error!r}") from error

@@ -18,6 +18,7 @@ from fastapi import APIRouter, HTTPException, WebSocket
 from fastapi.responses import JSONResponse
 from starlette.websockets import WebSocketDisconnect
 
+from lifeline.audit import HUB_SUFFIX
 from lifeline.runtime import wire
 
 from ..committer import Outcome
@@ -105,6 +106,8 @@ class _Session:
             raise ValueError(f"version {hello.version} is spoken there, {wire.PROTOCOL_VERSION} here")
         if not _NODE.fullmatch(hello.node):
             raise ValueError(f"{hello.node!r} is no name of a daemon, such as sbs-dongcheng/agent")
+        if hello.node.endswith(HUB_SUFFIX):
+            raise ValueError(f"{hello.node!r} is the name of a hub")
         if self._who.token is not None and hello.node.partition("/")[0] != self._who.name:
             raise ValueError(f"token {self._who.name!r} speaks for that site's daemons, not for {hello.node!r}")
 

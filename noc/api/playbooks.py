@@ -9,10 +9,12 @@ from fastapi import APIRouter, Depends, Header, HTTPException, Query, Request
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from failover.core.playbook import PlanError, Run, digest
+from failover.core.playbook import PlanError, Run
 from failover.orchestrator import Orchestrator
 from failover.orchestrator_port import NoSuchError, RefusedError
 from failover.rehearsal import check as check_run
+from failover.run_view import record_of
+from lifeline.audit import digest
 from lifeline.model.records import Json
 
 from .auth import Identity, Operator, Viewer
@@ -154,12 +156,13 @@ async def runs(orchestrator: Runs, _who: Viewer, playbook: str | None = None, li
 
 @router.get("/runs/{identifier}", responses=documented(404))
 async def one_run(identifier: str, orchestrator: Runs, _who: Viewer) -> dict[str, Any]:
-    """Return a run with its plan."""
+    """Return a run with its plan, and with what each step was given, found and left behind."""
     try:
         found = orchestrator.run(identifier)
     except NoSuchError as error:
         raise _missing(orchestrator, error) from None
-    return {"schema": "lifeline.playbook-run/1", "run": orchestrator.view(found), "plan": found.plan}
+    return {"schema": "lifeline.playbook-run/1", "run": orchestrator.view(found), "plan": found.plan,
+            "record": record_of(found)}  # fmt: skip
 
 
 @router.post("/runs/{identifier}/approve", responses=documented(404, 409))

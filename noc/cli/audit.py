@@ -1,4 +1,4 @@
-"""`lifeline audit`: whether the record of playbooks is whole."""
+"""`lifeline audit`: whether the record of what people and playbooks did is whole."""
 
 from __future__ import annotations
 
@@ -32,25 +32,24 @@ Example:
 @json_option()
 def verify(data: Path, audit_copy: Path | None, as_json: bool) -> ExitCode:
     """Verify the chain."""
-    from failover.core.playbook.audit import verify as check
+    from lifeline.audit import AUDITED, HUB_SUFFIX
+    from lifeline.audit import verify as check
     from lifeline.journal.engine import JournalError
     from lifeline.journal.offline import read_offline
-    from lifeline.model.records import EventKind
-    from noc.playbooks import HEAD_FILE, KEY_FILE, audit_key
+    from noc.audit import HEAD_FILE, KEY_FILE, audit_key
 
     heads = (audit_copy or data / "audit") / HEAD_FILE
     if not (data / KEY_FILE).exists():
-        raise VerbError(_("{path} is missing: no hub has run playbooks on this data").format(path=data / KEY_FILE),
+        raise VerbError(_("{path} is missing: no hub has run on this data").format(path=data / KEY_FILE),
                         ExitCode.USAGE)  # fmt: skip
     try:
         signatures = heads.read_text(encoding="ascii").splitlines()
     except OSError as error:
         raise VerbError(_("the second place cannot be read: {error}").format(error=error)) from None
     try:
-        entries = read_offline(data / "journal.db", EventKind.PLAYBOOK)
+        head, wrong = check(read_offline(data / "journal.db", AUDITED, HUB_SUFFIX), signatures, audit_key(data))
     except JournalError as error:
         raise VerbError(str(error)) from None
-    head, wrong = check(entries, signatures, audit_key(data))
     if as_json:
         emit_json("lifeline.audit/1", {"entries": head.number, "hash": head.hash, "wrong": wrong})
     else:

@@ -3,7 +3,7 @@
 from .actions import Action, Do, Enter, Entry, Outcome, Probe, Sight, Wait
 from .facts import UNKNOWN, Fact, Facts, Verdict, judge
 from .model import Check, Playbook, Step, Trigger
-from .plan import Kind, Plan, PlanError, digest, resolve
+from .plan import Kind, Plan, PlanError, resolve
 from .run import IllegalEntryError, Run, planned
 from .tables import ACTIVE, FINAL, LegInput, LegState, Recovery, RunInput, RunState
 
@@ -36,7 +36,6 @@ __all__ = [
     "Trigger",
     "Verdict",
     "Wait",
-    "digest",
     "judge",
     "planned",
     "resolve",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -23,12 +22,6 @@ Plan = dict[str, Json]
 
 class PlanError(ValueError):
     """No plan can be made of the playbook with these parameters; the text says why."""
-
-
-def digest(value: Json) -> str:
-    """Return the SHA-256 of a JSON value in canonical form, in hexadecimal."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

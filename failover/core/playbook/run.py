@@ -11,12 +11,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from lifeline.audit import digest
 from lifeline.model.records import Json
 
 from .actions import Action, Do, Enter, Entry, LegName, Outcome, Probe, Sight, Wait
 from .expressions import ExpressionError, fill, holds
 from .facts import Facts, judge
-from .plan import Plan, digest
+from .plan import Plan
 from .tables import FINAL, LEGS, OVER, RUNS, STANDS, LegInput, LegState, Recovery, RunInput, RunState
 
 BACKOFF_MOST_S: Final = 300.0
