@@ -45,7 +45,11 @@ class Tanker:
         for site, it in seen.items():
             plant = self.inventory.sites[site].power
             assert plant is not None
-            need = fuel_need(site, Network(plant), situation_from_json(it.state["situation"]), TRIP_H)
+            try:
+                need = fuel_need(site, Network(plant), situation_from_json(it.state["situation"]), TRIP_H)
+            except ValueError as error:
+                drill.wrong.append(f"{site}: {error}")
+                continue
             if need is None:
                 drill.wrong.append(f"{site}: nobody knows what fuel it needs")
             else:

@@ -47,6 +47,7 @@ _BY_TYPE: Final[dict[tuple[str, str], Fault]] = {
     ("daemon", "crash-loop"): Fault.CRASH,
     ("power", "site-dark"): Fault.DARK,
     ("power", "load-dark"): Fault.DARK,
+    ("power", "overload"): Fault.POWER,  # it still carries
 }
 _BY_KIND: Final = {
     "link": Fault.QUALITY,
