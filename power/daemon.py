@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +25,13 @@ from .core.autonomy import Kind, assess
 from .core.body import live_state
 from .core.control import PLANS, Request, effect, refusal
 from .core.judge import Judge
-from .core.learn import Discharge, learn
+from .core.learn import Discharge, discharging, learn, on_test
 from .core.network import Network
 from .core.nut import NutError
 from .core.observe import Observed, observe
-from .core.situation import Known, Origin
+from .core.situation import Known
 from .io.control import ControlError, act, cannot
+from .io.memory import read_learned
 from .io.modbus import ModbusError
 from .io.poll import Poller, client_of, monitors
 
@@ -99,13 +100,12 @@ class _Keeper:
         self._network = Network(plant)
         self._judge = Judge(self._site)
         self._file = learned
-        self._health: dict[str, tuple[float, int]] = _read(learned)
-        """Per battery part: the share of its new capacity, and when that was learnt, wall ns."""
+        self._learned = read_learned(learned)
         self._discharges: dict[str, Discharge] = {}
         self._started_s = monotonic_s()
         self._commanded_file = daemon.settings.data / "power-commanded.json"
-        self._commanded: dict[str, tuple[float, int]] = _read(self._commanded_file)
-        """Per control and part, and with `done` before them where the device took it: 1, and when last, wall ns."""
+        self._commanded = _read(self._commanded_file)
+        """Per control and part, and with `done` before them where the device took it, when last, wall ns."""
         self._observed: Observed | None = None
 
     async def obey(self, command: wire.Command, inventory: Inventory) -> wire.CommandResult:
@@ -117,7 +117,7 @@ class _Keeper:
             return wire.CommandResult(command.id, accepted=False, reason=f"No {name} at {command.target} now.")
         control, key = Control(name), f"{name} {part}"
         last = self._commanded.get(key)
-        since_s = None if last is None else max(0.0, (wall_ns() - last[1]) / 1e9)
+        since_s = None if last is None else max(0.0, (wall_ns() - last) / 1e9)
         request = Request(part, control, plant, self._observed, since_s)
         expected = {"effect": effect(request)}
         why = refusal(request) or cannot(inventory, self._site, watched[part], PLANS[control])
@@ -134,8 +134,8 @@ class _Keeper:
                                   result={"part": part, "control": name, "at_ns": wall_ns()})  # fmt: skip
 
     def _note_command(self, key: str) -> None:
-        self._commanded[key] = (1.0, wall_ns())
-        write_json(self._commanded_file, {it: list(told) for it, told in self._commanded.items()})
+        self._commanded[key] = wall_ns()
+        write_json(self._commanded_file, self._commanded)
 
     def _tested_d(self, now_ns: int) -> dict[str, float | None]:
         """Return per part that has a test to be commanded, the days since the last one that was taken."""
@@ -144,23 +144,22 @@ class _Keeper:
         tests |= dict.fromkeys(plant.generators, Control.START)
         for part, control in tests.items():
             last = self._commanded.get(f"done {control.value} {part}")
-            found[part] = (now_ns - last[1]) / 86_400e9 if last else None
+            found[part] = (now_ns - last) / 86_400e9 if last else None
         return found
 
     def look(self, poller: Poller) -> None:
         """Take a look: observe, reckon, judge, show."""
         now_s, now_ns = monotonic_s(), wall_ns()
-        health = {part: Known(share, (now_ns - at_ns) / 1e9, Origin.LEARNED)
-                  for part, (share, at_ns) in self._health.items()}  # fmt: skip
         today = datetime.fromtimestamp(now_ns / 1e9, UTC).date()
-        observed = observe(self._network, poller.answers, now_s, today, health)
+        observed = observe(self._network, poller.answers, now_s, today, self._learned.health(now_ns))
         self._observed = observed
         assessment = assess(self._network, observed.situation)
         if poller.answers or now_s - self._started_s > 2 * LOOK_S:  # a moment for devices to answer for the first time
             self._daemon.judge(self._judge.judge(observed, assessment, now_s, self._tested_d(now_ns)))
-        self._learn(observed, now_s, now_ns)
+        self._learn(observed, now_s, now_ns, today)
         self._daemon.show(
-            f"power:{self._site}", live_state(self._site, self._network, observed, assessment, poller.errors)
+            f"power:{self._site}",
+            live_state(self._site, self._network, observed, assessment, poller.errors, self._learned.curves),
         )
         self._daemon.readings(
             reading
@@ -180,31 +179,32 @@ class _Keeper:
         else:
             self._daemon.health.set(DEVICES, HealthState.OK)
 
-    def _learn(self, observed: Observed, now_s: float, now_ns: int) -> None:
-        """Note discharges, and learn from those that are over."""
+    def _learn(self, observed: Observed, now_s: float, now_ns: int, today: date) -> None:
+        """Note discharges and tests, and learn from those that are over."""
         for name, unit in self._network.units.items():
-            view = observed.views[name]
-            charge, kw = (known.get(name) for known in (observed.situation.charge, observed.situation.load_kw))
-            if view.state in {"on-battery", "discharge"}:
-                if charge and kw and charge.value is not None and kw.value is not None:
-                    self._discharges.setdefault(name, Discharge()).add(now_s, kw.value, charge.value)
-            elif view.state is not None and name in self._discharges:
-                temp = observed.situation.temp_c.get(name)
-                before = {part: share for part, (share, _at_ns) in self._health.items()}
-                taught = learn(unit, self._discharges.pop(name), before, temp.value if temp else None)
-                if taught:
-                    self._health |= {part: (share, now_ns) for part, share in taught.items()}
-                    log.info("a discharge taught", unit=name, shares=taught)
-                    write_json(self._file, {part: list(it) for part, it in self._health.items()})
+            view, situation = observed.views[name], observed.situation
+            gives = discharging(view)
+            if gives:
+                charge, kw = (known.get(name, Known(None)).value for known in (situation.charge, situation.load_kw))
+                if charge is not None and kw is not None:
+                    under_way = self._discharges.setdefault(name, Discharge(test=on_test(view)))
+                    under_way.add(now_s, kw, charge)
+            elif gives is False and name in self._discharges:
+                over = self._discharges.pop(name)
+                lesson = learn(unit, over, situation.health, situation.temp_c.get(name, Known(None)).value, today)
+                if lesson:
+                    self._learned.note(name, lesson, now_ns, test=over.test)
+                    shares = {part: it.value for part, it in lesson.shares.items()}
+                    log.info("a discharge taught", unit=name, test=over.test, shares=shares)
 
 
-def _read(file: Path) -> dict[str, tuple[float, int]]:
-    """Return what earlier lives have learnt; what cannot be read is learnt anew."""
+def _read(file: Path) -> dict[str, int]:
+    """Return what was commanded in earlier lives; what cannot be read is taken for never."""
     try:
         told = json.loads(file.read_text(encoding="utf-8"))
-        return {str(part): (float(share), int(at_ns)) for part, (share, at_ns) in told.items()}
+        return {str(key): int(at_ns) for key, at_ns in told.items()}
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        log.warning("what discharges have taught cannot be read", file=str(file), error=str(error))
+        log.warning("what was commanded before cannot be read", file=str(file), error=str(error))
         return {}

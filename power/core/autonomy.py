@@ -113,7 +113,8 @@ def assess(whole: Network, situation: Situation) -> Assessment:
         bands, no_load = loads_of(network, situation, case)
         key = (tuple(bands), no_load)
         if key not in known:
-            known[key] = _Reckoner(network, bands, holds, levels, (no_load, no_charge, no_level))
+            known[key] = _Reckoner(network, bands, holds, levels, (no_load, no_charge, no_level),
+                                   carrying=not situation.carrying.isdisjoint(network.generators))  # fmt: skip
         device_h = _device_h(network, situation) if case is LoadCase.PRESENT else None
         for figure in known[key].figures(case, device_h):
             figures[figure[:3]] = figure
@@ -158,13 +159,15 @@ class _Reckoner:
         holds: _Holds,
         levels: _Levels,
         missing: Sequence[tuple[str, ...]],
+        *,
+        carrying: bool,
     ) -> None:
         self._network, self._holds, self._levels = network, holds, levels
         self._kw = list(zip(*loads, strict=True))
         no_load, no_charge, no_level = missing
         self._no_battery = no_load + no_charge
         self._no_fuel = no_load + no_level if network.generators else ()
-        self._cover_h = network.cover_h
+        self._cover_h, self._carrying = network.cover_h, carrying
         self._model: Band | None = None
         self._fuel_known: _Both | None = None
         self._battery_known: _Both | None = None
@@ -246,17 +249,19 @@ class _Reckoner:
         same = battery.worst == fuel.worst
         without_battery = (battery.n_1, fuel.n_1 if same else fuel.n)
         without_fuel = (battery.n_1 if same else battery.n, fuel.n_1)
-        first, second = self._joined(*without_battery), self._joined(*without_fuel)
+        first, second = (self._joined(*it, self._cover_h) for it in (without_battery, without_fuel))
         n_1, worst, bridge = (
             (second, fuel.worst or battery.worst, without_fuel[0])
             if second.mid <= first.mid
             else (first, battery.worst or fuel.worst, without_battery[0])
         )
-        covers = (battery.n.low >= self._cover_h, bridge.low >= self._cover_h)
-        return _Both(self._joined(battery.n, fuel.n), n_1, worst, *covers)
+        # What carries already needs no bridge; once the worst part fails another may have to start.
+        cover_h = 0.0 if self._carrying else self._cover_h
+        covers = (battery.n.low >= cover_h, bridge.low >= self._cover_h)
+        return _Both(self._joined(battery.n, fuel.n, cover_h), n_1, worst, *covers)
 
-    def _joined(self, battery: Band, fuel: Band) -> Band:
-        cover_h = self._cover_h
+    @staticmethod
+    def _joined(battery: Band, fuel: Band, cover_h: float) -> Band:
         return Band(*[fuel[n] if battery[n] >= cover_h and fuel[n] > battery[n] else battery[n] for n in (0, 1, 2)])
 
     def _battery_h(self, network: Network, bound: int) -> float:

@@ -7,9 +7,11 @@ from datetime import date
 from typing import Any
 
 from .autonomy import Assessment, Figure
+from .battery import ageing
 from .explain import inputs, sentence
 from .network import Network
 from .observe import Observed
+from .ready import readiness
 from .reliability import reach_probability
 from .shedding import shed_order
 from .situation import Known, LoadCase, Origin, Situation
@@ -26,12 +28,17 @@ def situation_to_json(situation: Situation) -> dict[str, Json]:
     """Return a situation as JSON: each value with its age and origin."""
     told: dict[str, Json] = {
         field: {
-            name: {"value": it.value, "age_s": round(it.age_s, 1), "origin": it.origin.value}
+            name: {"value": it.value, "age_s": round(it.age_s, 1), "origin": it.origin.value, "error": it.error}
             for name, it in getattr(situation, field).items()
         }
         for field in _KNOWN
     }
-    return {"today": situation.today.isoformat(), **told, "lost": sorted(situation.lost)}
+    return {
+        "today": situation.today.isoformat(),
+        **told,
+        "lost": sorted(situation.lost),
+        "carrying": sorted(situation.carrying),
+    }
 
 
 def situation_from_json(body: Mapping[str, Json], older_s: float = 0.0) -> Situation:
@@ -47,12 +54,13 @@ def situation_from_json(body: Mapping[str, Json], older_s: float = 0.0) -> Situa
     try:
         known = {
             field: {
-                name: Known(it["value"], it["age_s"] + older_s, Origin(it["origin"]))
+                name: Known(it["value"], it["age_s"] + older_s, Origin(it["origin"]), it["error"])
                 for name, it in body[field].items()
             }
             for field in _KNOWN
         }
-        return Situation(date.fromisoformat(body["today"]), **known, lost=frozenset(body["lost"]))
+        return Situation(date.fromisoformat(body["today"]), **known, lost=frozenset(body["lost"]),
+                         carrying=frozenset(body["carrying"]))  # fmt: skip
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"no situation of a power plant: {error!r}") from None
 
@@ -108,8 +116,17 @@ def timeline_to_json(timeline: Timeline) -> dict[str, Json]:
     }
 
 
+def _learned(known: Known | None) -> dict[str, Json] | None:
+    return None if known is None else {"share": known.value, "error": known.error, "age_s": round(known.age_s)}
+
+
 def live_state(
-    site: str, network: Network, observed: Observed, assessment: Assessment, errors: Mapping[str, str]
+    site: str,
+    network: Network,
+    observed: Observed,
+    assessment: Assessment,
+    errors: Mapping[str, str],
+    curves: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
     """Return a site's live state, `lifeline.power-state/1`.
 
@@ -119,20 +136,35 @@ def live_state(
         observed: as its devices show it.
         assessment: its figures.
         errors: per part, why its device does not answer.
+        curves: per unit, its last discharge as told and as the model had it.
     """
 
     def without(*lost: str) -> Outcome:
         return what_if(site, network, observed.situation, Change(lose=("feed:all", *lost)))
 
     outage = without()
+    ready = readiness(network, observed, assessment)
     also = [(name, without(name).dark_h) for name in network.single_failures]
     return {
         "schema": SCHEMA,
         "site": site,
         "runs_on": observed.runs_on,
+        "ready": {"verdict": ready.verdict.value, "because": list(ready.because)},
         **assessment_to_json(assessment),
         "situation": situation_to_json(observed.situation),
         "parts": [{**view.to_json(), "error": errors.get(name) or None} for name, view in observed.views.items()],
+        "batteries": [
+            {
+                "part": part.name,
+                "kwh": part.capacity_kwh,
+                "method": part.method,
+                "by_age": ageing(part.string, observed.situation.today)._asdict(),
+                "learned": _learned(observed.situation.health.get(part.name)),
+            }
+            for unit in network.units.values()
+            for part in unit.parts
+        ],
+        "discharges": dict(curves or {}),
         "outage": None
         if outage.timeline is None
         else {**timeline_to_json(outage.timeline), "charge": [list(point) for point in discharge_curve(outage)]},

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from lifeline.i18n import _
+from lifeline.i18n import N_, _
 from lifeline.model.power import Control, PowerPlant
 
 from .observe import Observed, PartView
@@ -38,28 +38,23 @@ class Plan(NamedTuple):
     """What is to be expected, as an English sentence for `_`."""
 
 
-def _n(text: str) -> str:
-    """Mark a text for the catalogue; it is translated when shown."""
-    return text
-
-
 PLANS: Final[Mapping[Control, Plan]] = {
     Control.START: Plan(
         ("manual", "start"), "", "genset.mode", frozenset({"manual"}),
-        _n("{part} starts and runs without load. It stays in manual mode until `stop` gives it back to automatic."),
+        N_("{part} starts and runs without load. It stays in manual mode until `stop` gives it back to automatic."),
     ),
     # Never the controller's own stop mode: a set in it does not start when utility fails.
     Control.STOP: Plan(
         ("auto",), "", "genset.mode", frozenset({"auto"}),
-        _n("{part} goes back to automatic: it stops while utility is there, and starts when utility fails."),
+        N_("{part} goes back to automatic: it stops while utility is there, and starts when utility fails."),
     ),
     Control.TRANSFER: Plan(
         ("transfer",), "", "ats.source", frozenset({"b"}),
-        _n("{part} goes over to its other source."),
+        N_("{part} goes over to its other source."),
     ),
     Control.BATTERY_TEST: Plan(
         (), "test.battery.start", "", frozenset(),
-        _n("{part} runs on its batteries for the time of its test, then goes back to utility."),
+        N_("{part} runs on its batteries for the time of its test, then goes back to utility."),
     ),
 }  # fmt: skip
 

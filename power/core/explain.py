@@ -86,6 +86,9 @@ def _reasons(assessment: Assessment, figure: Figure) -> Iterator[str]:
         yield from _fuel_reasons(network, situation, kw)
     elif not network.generators:
         yield _("There is no generator to count on: batteries carry alone.")
+    elif situation.carrying and not figure.worst:
+        names = ", ".join(sorted(situation.carrying))
+        yield _("{names} carries the load already: nothing has to be bridged.").format(names=names)
     elif figure.covered:
         words = _("Batteries bridge the {n:.0f} s that start attempts, transfer and margin take, so that fuel counts.")
         yield words.format(n=network.cover_h * 3600)

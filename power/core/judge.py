@@ -9,46 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
 
 from lifeline.i18n import _
 from lifeline.model.judgement import Judgement, Key
-from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause
+from lifeline.model.records import Condition, EventType
 
 from .assume import assumed
 from .autonomy import Assessment, Figure, Kind, Redundancy, Verdict, assess
-from .explain import hours_text, sentence
+from .checks import Cause, Check, Severity, part_checks, test_checks
+from .explain import OLD_FUEL_D, fuel_ages_d, hours_text, sentence
 from .network import Network
-from .observe import Observed, PartView
-from .situation import LoadCase
+from .observe import Observed
+from .situation import Known, LoadCase
 
-Severity = PerceivedSeverity
-Cause = ProbableCause
-
+_NOTHING = Known(None)
 CLEAR_AFTER_S = 60.0
-HOT_C, VERY_HOT_C = 35.0, 45.0
-"""VRLA loses half its life for every 10 degrees above 20 to 25."""
-WEAK = 0.8
-"""IEEE 450 and 1188: replace at 80 % of the rated capacity."""
-IMBALANCE_PCT = 5.0
 LOW_FUEL_PCT, VERY_LOW_FUEL_PCT = 40.0, 20.0
 FALLS_FACTOR = 1.5
 FALL_WINDOW_S = 3600.0
 DROP_PCT = 5.0
 """Fuel that goes without being burnt, of the tank, within `DROP_WINDOW_S`, beyond what gauges are off by."""
 DROP_WINDOW_S = 3600.0
-
-
-class Check(NamedTuple):
-    """A check's answer about the site (part empty) or one of its parts."""
-
-    part: str
-    name: str
-    holds: bool | None
-    severity: Severity
-    cause: Cause
-    text: str
-    after_s: float = 0.0
+STUCK_DUE, STUCK_GONE = 0.15, 0.02
+"""A gauge that shows less than the second gone when the first has been drawn, of a new battery, stands still."""
 
 
 @dataclass(slots=True)
@@ -61,6 +44,15 @@ class _Held:
 
 
 @dataclass(slots=True)
+class _Drawn:
+    """A discharge: the charge at its begin, what was drawn since, kWh, and when that was last reckoned."""
+
+    charge: float
+    at_s: float
+    kwh: float = 0.0
+
+
+@dataclass(slots=True)
 class Judge:
     """A site's judge between looks."""
 
@@ -68,6 +60,7 @@ class Judge:
     _held: dict[Key, _Held] = field(default_factory=dict)
     _autonomy: list[tuple[float, float]] = field(default_factory=list)
     _fuel: dict[str, list[tuple[float, float, bool]]] = field(default_factory=dict)
+    _drawn: dict[str, _Drawn] = field(default_factory=dict)
     _redundant: bool | None = None
     """Whether the plant reaches its target without its worst part when it is full, charged and whole."""
 
@@ -88,9 +81,10 @@ class Judge:
         """
         checks = [
             *self._site_checks(observed, assessment, now_s),
-            *(it for view in observed.views.values() for it in _part_checks(view, assessment, observed)),
+            *(it for view in observed.views.values() for it in part_checks(view, assessment, observed)),
             *self._fuel_checks(observed, assessment, now_s),
-            *_test_checks(assessment, tested_d or {}),
+            *self._stuck_gauges(observed, assessment, now_s),
+            *test_checks(assessment, tested_d or {}),
         ]
         judged: Judgement = {}
         for check in checks:
@@ -174,6 +168,38 @@ class Judge:
                 60.0,
             )
         yield self._falling(figure, on, now_s)
+        battery = assessment.figure(Kind.BATTERY)
+        yield Check(
+            "",
+            "runtime-doubtful",
+            None if battery.device_h is None else battery.disagrees,
+            Severity.WARNING,
+            Cause.CORRUPT_DATA,
+            _("The devices say that batteries last {device}, the model says {model}: one of them is wrong").format(
+                device=hours_text(battery.device_h), model=hours_text(battery.model.mid if battery.model else None)
+            ),
+            300.0,
+        )
+
+    def _stuck_gauges(self, observed: Observed, assessment: Assessment, now_s: float) -> Iterator[Check]:
+        """Look at each discharge: a state of charge that stands still while energy is drawn is a lie."""
+        for name, unit in assessment.network.units.items():
+            view = observed.views[name]
+            charge, kw = (known.get(name, _NOTHING).value for known in (
+                observed.situation.charge, observed.situation.load_kw))  # fmt: skip
+            if view.state not in {"on-battery", "discharge"}:
+                self._drawn.pop(name, None)
+                if view.state is not None and unit.parts:
+                    yield _stuck(name, 0.0, 0.0, holds=False)
+                continue
+            if charge is None or kw is None or not unit.parts:
+                continue
+            drawn = self._drawn.setdefault(name, _Drawn(charge, now_s))
+            drawn.kwh += kw / unit.battery_efficiency * (now_s - drawn.at_s) / 3600
+            drawn.at_s = now_s
+            due = drawn.kwh / sum(part.capacity_kwh for part in unit.parts)
+            gone = drawn.charge - charge
+            yield _stuck(name, due, gone, holds=due >= STUCK_DUE and gone < STUCK_GONE)
 
     def _falling(self, figure: Figure, runs_on: str, now_s: float) -> Check:
         """Compare what is left with what was left: it falls as fast as time goes, and no faster."""
@@ -202,6 +228,7 @@ class Judge:
         running = any(
             view.state in {"running", "loaded"} for view in observed.views.values() if view.section == "generators"
         )
+        ages_d = dict(fuel_ages_d(network, observed.situation))
         burn_l_per_h = sum(it.burns[0].l_per_h(it.rated_kw) for it in network.generators.values() if it.burns)
         for name, tank in network.tanks.items():
             known = observed.situation.fuel_l.get(name)
@@ -216,6 +243,15 @@ class Judge:
                 Cause.LOW_FUEL,
                 text,
                 60.0,
+            )
+            age_d = ages_d.get(name)
+            yield Check(
+                name,
+                "fuel-old",
+                None if age_d is None else age_d > OLD_FUEL_D,
+                Severity.WARNING,
+                Cause.LOW_FUEL,
+                _("The fuel in {tank} is {n} days old and may not burn well").format(tank=name, n=age_d),
             )
             past = self._fuel.setdefault(name, [])
             past[:] = [it for it in past if now_s - it[0] <= DROP_WINDOW_S]
@@ -237,245 +273,17 @@ class Judge:
             )
 
 
+def _stuck(part: str, due: float, gone: float, *, holds: bool) -> Check:
+    text = _("{part} has given {due:.0%} of its batteries' energy and shows {gone:.0%} gone: its gauge stands still")
+    return Check(part, "gauge-stuck", holds, Severity.MAJOR, Cause.CORRUPT_DATA,
+                 text.format(part=part, due=due, gone=max(0.0, gone)))  # fmt: skip
+
+
 def _is_redundant(assessment: Assessment) -> bool:
     whole = Network(assessment.network.plant)
     best = assumed(whole, "load=100%,charge=100%,fuel=100%,temp=25", assessment.situation.today)
     figure = assess(whole, best).figure(Kind.SYSTEM, Redundancy.N_1, LoadCase.DESIGN)
     return figure.verdict(whole.plant.target_autonomy_h) in {Verdict.MET, Verdict.UNCERTAIN}
-
-
-def _part_checks(view: PartView, assessment: Assessment, observed: Observed) -> Iterator[Check]:
-    plant = assessment.network.plant
-    if getattr(plant, view.section)[view.part].monitor is None:
-        return
-    yield Check(
-        view.part,
-        "silent",
-        not view.fresh,
-        Severity.MAJOR,
-        Cause.COMMUNICATIONS_PROTOCOL_ERROR,
-        _("{part} does not answer; what it does is unknown").format(part=view.part),
-    )
-    yield Check(
-        view.part,
-        "doubtful",
-        bool(view.doubts) if view.fresh else None,
-        Severity.WARNING,
-        Cause.CORRUPT_DATA,
-        "; ".join(view.doubts[:3]),
-        60.0,
-    )
-    if view.section in {"ups", "dc_plants"}:
-        yield from _unit_checks(view, assessment, observed)
-    elif view.section == "generators":
-        yield from _generator_checks(view, observed)
-    elif view.section == "switches":
-        yield from _switch_checks(view, observed)
-
-
-def _unit_checks(view: PartView, assessment: Assessment, observed: Observed) -> Iterator[Check]:
-    part, state = view.part, view.state
-    battery_h = assessment.figures[Kind.BATTERY, Redundancy.N, LoadCase.PRESENT].mid_h
-    yield Check(
-        part,
-        "on-battery",
-        None if state is None else state in {"on-battery", "discharge"},
-        Severity.MAJOR,
-        Cause.BATTERY_DISCHARGING,
-        _("{part} runs on its batteries; they last {lasts}").format(part=part, lasts=hours_text(battery_h)),
-    )
-    yield Check(
-        part,
-        "bypass",
-        None if state is None else state in {"bypass", "emergency-bypass"},
-        Severity.MAJOR,
-        Cause.POWER_PROBLEM,
-        _("{part} is on bypass: nothing bridges").format(part=part),
-    )
-    yield Check(
-        part,
-        "off",
-        None if state is None else state in {"off", "sleeping"},
-        Severity.CRITICAL,
-        Cause.POWER_PROBLEM,
-        _("{part} is off").format(part=part),
-    )
-    kw = observed.situation.load_kw.get(part)
-    rated_kw, module_kw = _ratings(assessment, part)
-    value = None if kw is None else kw.value
-    yield Check(
-        part,
-        "overload",
-        None if value is None else value > rated_kw,
-        Severity.CRITICAL,
-        Cause.POWER_PROBLEM,
-        _("{part} carries {kw:.1f} kW, more than its {rated:g} kW").format(part=part, kw=value or 0, rated=rated_kw),
-        5.0,
-    )
-    spare = None if value is None or module_kw == rated_kw else value > rated_kw - module_kw
-    yield Check(
-        part,
-        "redundancy-lost",
-        spare,
-        Severity.MINOR,
-        Cause.REDUNDANCY_LOST,
-        _("{part} carries {kw:.1f} kW: one module less would not do").format(part=part, kw=value or 0),
-        30.0,
-    )
-    celsius = view.values.get("battery.temperature")
-    yield Check(
-        part,
-        "battery-hot",
-        None if celsius is None else celsius > HOT_C,
-        Severity.MAJOR if (celsius or 0) > VERY_HOT_C else Severity.MINOR,
-        Cause.HIGH_TEMPERATURE,
-        _("The batteries of {part} are at {n:.0f} degrees").format(part=part, n=celsius or 0),
-        120.0,
-    )
-    yield Check(
-        part,
-        "battery-weak",
-        _is_weak(view, observed),
-        Severity.MAJOR,
-        Cause.BATTERY_FAILURE,
-        _("The batteries of {part} are weak: replace them").format(part=part),
-    )
-    spread = view.values.get("battery.imbalance")
-    yield Check(
-        part,
-        "string-imbalance",
-        None if spread is None else spread > IMBALANCE_PCT,
-        Severity.MINOR,
-        Cause.BATTERY_FAILURE,
-        _("The strings of {part} are {n:.0f} % apart").format(part=part, n=spread or 0),
-        300.0,
-    )
-    charge = view.values.get("battery.charge")
-    low = view.states.get("battery.status") in {"low", "depleted"} or (charge is not None and charge < 20)
-    yield Check(
-        part,
-        "battery-low",
-        low if view.fresh else None,
-        Severity.CRITICAL,
-        Cause.LOW_BATTERY,
-        _("The batteries of {part} are nearly empty").format(part=part),
-    )
-
-
-def _ratings(assessment: Assessment, part: str) -> tuple[float, float]:
-    """Return a unit's rating and that of one of its modules, kW."""
-    plant = assessment.network.plant
-    if part in plant.ups:
-        return plant.ups[part].rated_kw, plant.ups[part].module_kw
-    return plant.dc_plants[part].rated_kw, plant.dc_plants[part].rectifier_kw
-
-
-def _is_weak(view: PartView, observed: Observed) -> bool | None:
-    words = [view.states.get(key) for key in ("battery.test", "battery.replace", "battery.status")]
-    if words[0] == "failed" or words[1] == "yes" or words[2] in {"weak", "failed", "disconnected"}:
-        return True
-    learned = [
-        it.value
-        for name, it in observed.situation.health.items()
-        if name.startswith(f"{view.part}/") and it.value is not None
-    ]
-    if learned:
-        return min(learned) < WEAK
-    return False if any(words) else None
-
-
-def _generator_checks(view: PartView, observed: Observed) -> Iterator[Check]:
-    part, state = view.part, view.state
-    fresh = view.fresh
-    failed = (
-        view.states.get("genset.start") == "failed"
-        or state == "failed"
-        or (view.states.get("alarm.fail-to-start") in {"critical", "raised"})
-    )
-    called = observed.runs_on == "battery" and state == "stopped"
-    yield Check(
-        part,
-        "start-failed",
-        failed if fresh else None,
-        Severity.CRITICAL,
-        Cause.STANDBY_POWER_GENERATOR_FAILURE,
-        _("{part} failed to start").format(part=part),
-    )
-    yield Check(
-        part,
-        "not-started",
-        called and not failed if fresh and state else None,
-        Severity.CRITICAL,
-        Cause.STANDBY_POWER_GENERATOR_FAILURE,
-        _("Utility is lost and {part} does not run").format(part=part),
-        45.0,
-    )
-    mode = view.states.get("genset.mode")
-    yield Check(
-        part,
-        "not-automatic",
-        None if mode is None else mode in {"off", "stop", "manual", "blocked"},
-        Severity.MAJOR,
-        Cause.STANDBY_POWER_GENERATOR_FAILURE,
-        _("{part} is not in automatic mode: it will not start by itself").format(part=part),
-        30.0,
-    )
-    alarm = view.states.get("genset.alarm")
-    yield Check(
-        part,
-        "engine-alarm",
-        None if alarm is None else alarm in {"raised", "shutdown"},
-        Severity.CRITICAL if alarm == "shutdown" else Severity.MAJOR,
-        Cause.ENGINE_FAILURE,
-        _("{part} has an alarm: {word}").format(part=part, word=alarm),
-    )
-    volts = view.values.get("engine.battery_voltage")
-    least = None if volts is None else 11.8 if volts < 18 else 23.6
-    yield Check(
-        part,
-        "start-battery-low",
-        None if volts is None or least is None else volts < least,
-        Severity.MAJOR,
-        Cause.LOW_BATTERY,
-        _("The start battery of {part} has {n:.1f} V").format(part=part, n=volts or 0),
-        60.0,
-    )
-
-
-def _switch_checks(view: PartView, observed: Observed) -> Iterator[Check]:
-    dead = view.state == "neither" or view.states.get("ats.switch") == "failed"
-    stuck = dead and any(
-        it.state in {"ok", "running", "loaded"}
-        for it in observed.views.values()
-        if it.section in {"feeds", "generators"}
-    )
-    yield Check(
-        view.part,
-        "transfer-failed",
-        stuck if view.fresh else None,
-        Severity.CRITICAL,
-        Cause.EQUIPMENT_MALFUNCTION,
-        _("{part} did not transfer: a source lives and the load has none").format(part=view.part),
-        15.0,
-    )
-
-
-def _test_checks(assessment: Assessment, tested_d: Mapping[str, float | None]) -> Iterator[Check]:
-    every_d = assessment.network.plant.test_every_d
-    if every_d is None:
-        return
-    for part, days in tested_d.items():
-        yield Check(
-            part,
-            "test-overdue",
-            days is None or days > every_d,
-            Severity.WARNING,
-            Cause.THRESHOLD_CROSSED,
-            _("{part} was never seen to be tested").format(part=part)
-            if days is None
-            else _("{part} was last tested {n:.0f} days ago").format(part=part, n=days),
-            60.0,
-        )
 
 
 _EVENT_TYPES = {

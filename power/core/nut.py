@@ -131,5 +131,7 @@ def _states(variables: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if flags:
         yield "battery.replace", "yes" if "RB" in flags else "no"
     result = variables.get("ups.test.result", "").lower()
+    if "CAL" in flags:
+        result = "in progress"
     if (test := next((word for sign, word in _TESTS if sign in result), None)) is not None:
         yield "battery.test", test

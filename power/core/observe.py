@@ -12,6 +12,7 @@ from datetime import date
 from typing import Any
 
 from lifeline.devices import Decoded
+from lifeline.i18n import _
 from lifeline.model.power import PowerPlant
 from lifeline.model.records import Quality
 
@@ -31,8 +32,25 @@ _NEEDED = frozenset(
      "dc.load_power", "fuel.level", "fuel.volume", "genset.realpower"}
 )  # fmt: skip
 _FED = frozenset(
-    {"online", "eco", "boost", "trim", "bypass", "ok", "float", "equalise", "normal", "charging", "charged", "floating"}
+    {
+        "online",
+        "eco",
+        "boost",
+        "trim",
+        "bypass",
+        "test",
+        "ok",
+        "float",
+        "equalise",
+        "normal",
+        "charging",
+        "charged",
+        "floating",
+    }
 )
+_DEAD = {"feeds": frozenset({"failed", "bad"}), "generators": frozenset({"stopped", "failed", "locked"})}
+_LEAST_VOLTAGE = 0.8
+"""Share of the nominal voltage from which on a supply lives."""
 _MOST_RUNTIME_S = 7 * 86_400
 _LOADED_W = 100.0
 """More than this is load, less is what meters show of none; a load in per cent counts from 10."""
@@ -63,7 +81,9 @@ class PartView:
     states: Mapping[str, str]
     """Every state that the device tells."""
     doubts: tuple[str, ...] = ()
-    """What could not be used, and why."""
+    """What cannot be right, and is not used."""
+    problems: tuple[str, ...] = ()
+    """What of the answer could not be read, and why."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the view for the live state."""
@@ -71,6 +91,7 @@ class PartView:
             "part": self.part, "section": self.section, "state": self.state,
             "age_s": None if self.age_s is None else round(self.age_s, 1), "fresh": self.fresh,
             "values": dict(self.values), "states": dict(self.states), "doubts": list(self.doubts),
+            "problems": list(self.problems),
         }  # fmt: skip
 
 
@@ -112,6 +133,9 @@ def observe(
     """
     plant = network.plant
     views = {name: _view(plant, section, name, answers.get(name), now_s) for section, name in _parts(plant)}
+    for name in _fed_by_nothing(network, views):
+        doubt = _("{part} says that it is fed, but nothing that could feed it lives").format(part=name)
+        views[name] = replace(views[name], state=None, doubts=(*views[name].doubts, doubt))
     situation = Situation(today, health=health or {})
     for name in network.units:
         situation = _with_unit(situation, network, views[name])
@@ -120,7 +144,26 @@ def observe(
         if told is not None:
             situation = replace(situation, fuel_l={**situation.fuel_l, name: told})
     lost = frozenset(name for name, view in views.items() if _is_lost(view))
-    return Observed(views, replace(situation, lost=lost), _runs_on(views))
+    failed = any(view.section == "feeds" and view.state in _DEAD["feeds"] for view in views.values())
+    carrying = frozenset(
+        name for name, view in views.items() if view.section == "generators" and _carries(view, failed=failed)
+    )
+    return Observed(views, replace(situation, lost=lost, carrying=carrying - lost), _runs_on(views, carrying))
+
+
+def _fed_by_nothing(network: Network, views: Mapping[str, PartView]) -> list[str]:
+    """Return the units that say they are fed while, by what was heard before them, every source is dead."""
+    dead = {name for name, view in views.items() if view.state in _DEAD.get(view.section, ())}
+    since_s = [views[name].age_s or 0.0 for name in dead if views[name].section == "feeds"]
+    if not since_s:
+        return []
+    living = network.flow(network.feeds.union(network.generators).difference(dead), frozenset())
+    fed = {it.unit.name for it in living.units}
+    return [
+        it.unit.name for it in network.healthy.units
+        if it.unit.name not in fed and views[it.unit.name].state in _FED
+        and (views[it.unit.name].age_s or 0.0) < min(since_s)
+    ]  # fmt: skip
 
 
 def _parts(plant: PowerPlant) -> Iterator[tuple[str, str]]:
@@ -143,11 +186,18 @@ def _view(plant: PowerPlant, section: str, name: str, answer: Answer | None, now
     if section == "dc_plants" and state is None:
         state = {"discharging": "discharge"}.get(decoded.state("battery.status") or "", decoded.state("battery.status"))
     if section == "feeds" and state is None and (volts := values.get("mains.voltage")) is not None:
-        state = "ok" if volts > 0.8 * 230 else "failed"
+        state = "ok" if volts > _LEAST_VOLTAGE * 230 else "failed"
+    if state == "on-battery" and states.get("battery.test") == "running" and _is_supplied(values):
+        state = "test"
     doubts = (*_suspects(decoded), *_contradictions(values, state))
-    return PartView(
-        name, section, state, age_s, fresh=True, values=_trusted(values, state), states=states, doubts=doubts
-    )
+    return PartView(name, section, state, age_s, fresh=True, values=_trusted(values, state), states=states,
+                    doubts=doubts, problems=decoded.problems)  # fmt: skip
+
+
+def _is_supplied(values: Mapping[str, float]) -> bool:
+    """Tell whether a unit's input is known to live: what then runs on batteries does so for a test."""
+    volts = values.get("input.voltage")
+    return volts is not None and volts >= _LEAST_VOLTAGE * values.get("input.voltage_nominal", 230.0)
 
 
 def _values(decoded: Decoded) -> Iterator[tuple[str, float]]:
@@ -185,11 +235,11 @@ def _contradictions(values: Mapping[str, float], state: str | None) -> Iterator[
     """Yield what a device says against itself."""
     runtime_s, charge, load = (values.get(key) for key in ("battery.runtime_s", "battery.charge", "ups.load"))
     if state == "online" and runtime_s == 0:
-        yield "online with no runtime left: the runtime is not believed"
+        yield _("online with no runtime left: the runtime is not believed")
     if state == "online" and charge == 0:
-        yield "online with an empty battery: the charge is not believed"
+        yield _("online with an empty battery: the charge is not believed")
     if load is not None and load < 1 and runtime_s is not None and runtime_s > _MOST_RUNTIME_S / 2:
-        yield "a runtime of days without load: the runtime is not believed"
+        yield _("a runtime of days without load: the runtime is not believed")
 
 
 def _trusted(values: dict[str, float], state: str | None) -> dict[str, float]:
@@ -249,7 +299,7 @@ def _fuel(views: Mapping[str, PartView], plant: PowerPlant, tank: str, capacity_
 
 
 def _is_lost(view: PartView) -> bool:
-    """Tell whether a part is known not to help: on bypass or off, failed, or not to start by itself."""
+    """Tell whether a part is known not to help: dead, on bypass or off, failed, or not to start by itself."""
     if view.section == "ups":
         return view.state in _BYPASSED
     if view.section == "generators":
@@ -257,10 +307,12 @@ def _is_lost(view: PartView) -> bool:
             return True
         idle = view.state not in _RUNNING
         return view.state in _FAILED_ENGINE or (idle and view.states.get("genset.mode") in _NOT_AUTOMATIC)
+    if view.section == "feeds":
+        return view.state in _DEAD["feeds"]
     return view.section == "switches" and view.states.get("ats.switch") == "failed"
 
 
-def _runs_on(views: Mapping[str, PartView]) -> str:
+def _runs_on(views: Mapping[str, PartView], carrying: frozenset[str]) -> str:
     """Return what the site runs on; what bridges is told before what feeds."""
     states = {view.section: set[str]() for view in views.values()}
     for view in views.values():
@@ -268,15 +320,15 @@ def _runs_on(views: Mapping[str, PartView]) -> str:
             states[view.section].add(view.state)
     if "on-battery" in states.get("ups", ()) or "discharge" in states.get("dc_plants", ()):
         return "battery"
-    if any(_carries(view, states.get("feeds", set())) for view in views.values() if view.section == "generators"):
+    if carrying:
         return "generator"
     fed = states.get("ups", set()) | states.get("dc_plants", set()) | states.get("feeds", set())
     return "utility" if fed & _FED else "unknown"
 
 
-def _carries(view: PartView, feeds: set[str]) -> bool:
+def _carries(view: PartView, *, failed: bool) -> bool:
     """Tell whether a generator carries the site: it says so, delivers power, or runs while a feed has failed."""
     if view.state == "loaded":
         return True
     watts = max(view.values.get("genset.realpower", 0.0), 10 * view.values.get("genset.load", 0.0))
-    return view.state == "running" and (watts > _LOADED_W or "failed" in feeds)
+    return view.state == "running" and (watts > _LOADED_W or failed)

@@ -30,6 +30,8 @@ class Known(NamedTuple):
     value: float | None
     age_s: float = 0.0
     origin: Origin = Origin.MEASURED
+    error: float | None = None
+    """What it may be off by, where whoever knows it says so."""
 
 
 class LoadCase(StrEnum):
@@ -60,7 +62,9 @@ class Situation:
     runtime_h: Mapping[str, Known] = field(default_factory=dict)
     """Per unit, what the device says it lasts, hours."""
     lost: frozenset[str] = frozenset()
-    """Parts that are known not to be there, in the network's names of losses."""
+    """Parts that are known not to be there, failed feeds among them, in the network's names of losses."""
+    carrying: frozenset[str] = frozenset()
+    """Generators that carry load already: no battery has to bridge their start."""
 
 
 LOAD_ERROR = 0.03
@@ -136,11 +140,10 @@ def holds_of(
 
 def share_of(part: Part, unit: str, situation: Situation) -> Band:
     """Return the share of its new capacity that a part yields, by age or experience, temperature and model error."""
-    learned = situation.health.get(part.name, _NOTHING).value
+    learned, error = situation.health.get(part.name, _NOTHING).value, situation.health.get(part.name, _NOTHING).error
+    slack = LEARNED_ERROR if error is None else error
     health = (
-        ageing(part.string, situation.today)
-        if learned is None
-        else Band(learned - LEARNED_ERROR, learned, learned + LEARNED_ERROR)
+        ageing(part.string, situation.today) if learned is None else Band(learned - slack, learned, learned + slack)
     )
     measured_c = situation.temp_c.get(unit, _NOTHING).value
     temps_c = _ROOM_C if measured_c is None else Band(measured_c - 2, measured_c, measured_c + 2)

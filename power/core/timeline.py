@@ -59,6 +59,8 @@ class Scenario:
     """When which part is lost, in the network's names of losses."""
     give_back: tuple[tuple[float, str], ...] = ()
     """When which part returns."""
+    carrying: frozenset[str] = frozenset()
+    """Generators that carry load at the start already."""
     profile: tuple[tuple[float, tuple[float, ...]], ...] = ()
     """From when on the loads are what, kW in the network's order; the first from 0."""
     horizon_h: float = ENDLESS_H
@@ -96,7 +98,7 @@ class _Run:
         self._lost: set[str] = set()
         self._spent: frozenset[str] = frozenset()  # ran dry, or tripped by overload
         self._tripped: frozenset[str] = frozenset()
-        self._ready_h: dict[str, float] = {}
+        self._ready_h: dict[str, float] = dict.fromkeys(scenario.carrying, 0.0)
         self._states: dict[str, State] = {
             part.name: part.models[self._bound].at(holds[part.name][0])
             for unit in network.units.values()

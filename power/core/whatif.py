@@ -183,10 +183,10 @@ def _timelines(
     unknown = tuple(f"burn:{name}" for name in network.unknown_burns)
     if missing or unknown:
         return (), (*missing, *unknown)
-    lose = tuple((0.0, name) for name in sorted(lost))
+    lose = tuple((0.0, name) for name in sorted(lost - network.lost))
     return [
-        run(network, Scenario(lose, profile=((0.0, tuple(column(loads, bound))),), horizon_h=horizon_h, bound=bound),
-            holds[bound], levels[bound])
+        run(network, Scenario(lose, carrying=situation.carrying, profile=((0.0, tuple(column(loads, bound))),),
+                              horizon_h=horizon_h, bound=bound), holds[bound], levels[bound])
         for bound in range(3)
     ], ()  # fmt: skip
 
@@ -199,7 +199,9 @@ def discharge_curve(outcome: Outcome, points: int = 12) -> list[tuple[float, flo
     kw = tuple(column(loads_of(network, situation, LoadCase.PRESENT)[0], 1))
     every_h = outcome.timeline.dark_h / points
     scenario = Scenario(
-        tuple((0.0, name) for name in network.plant.feeds), profile=tuple((n * every_h, kw) for n in range(points + 1))
+        tuple((0.0, name) for name in network.plant.feeds),
+        carrying=situation.carrying,
+        profile=tuple((n * every_h, kw) for n in range(points + 1)),
     )
     charges = run(network, scenario, holds_of(network, situation)[0][1], levels_of(network, situation)[0][1]).charges
     return [min(charges, key=lambda it: abs(it[0] - n * every_h)) for n in range(points + 1)]

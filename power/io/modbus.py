@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pymodbus.client import AsyncModbusTcpClient
 from pymodbus.exceptions import ModbusException
 
 from lifeline.devices import Decoded, Family, decode
+from lifeline.i18n import _
 
 PORT = 502
 
@@ -24,6 +27,8 @@ class ModbusClient:
     async def ask(self) -> Decoded:
         """Return what the controller says. Registers it does not have are missing, the others still count.
 
+        What is missing and why stands among the problems.
+
         Raises:
             ModbusError: it refuses everything, or answers nonsense.
             OSError: it cannot be reached.
@@ -31,7 +36,7 @@ class ModbusClient:
         if not self._client.connected and not await self._client.connect():
             raise ConnectionRefusedError(f"{self._where} cannot be reached")
         words: dict[int, int] = {}
-        refused = []
+        problems: list[str] = []
         for first, count in self._family.registers():
             try:
                 answer = await self._client.read_holding_registers(first, count=count, device_id=self._unit)
@@ -39,12 +44,17 @@ class ModbusClient:
                 self.close()
                 raise ModbusError(f"{self._where}: {error}") from None
             if answer.isError():
-                refused.append(f"0x{first:04X}")
-            elif len(answer.registers) == count:
+                problems.append(_("registers from 0x{first:04X} are refused, exception {code}").format(
+                    first=first, code=answer.exception_code))  # fmt: skip
+            elif len(answer.registers) != count:
+                problems.append(_("of {count} registers from 0x{first:04X} only {n} came").format(
+                    count=count, first=first, n=len(answer.registers)))  # fmt: skip
+            else:
                 words |= dict(enumerate(answer.registers, first))
         if not words:
-            raise ModbusError(f"{self._where} refuses registers {', '.join(refused)}")
-        return decode(self._family, words)
+            raise ModbusError(f"{self._where}: {'; '.join(problems)}")
+        decoded = decode(self._family, words)
+        return replace(decoded, problems=(*problems, *decoded.problems))
 
     async def write(self, first: int, values: list[int]) -> None:
         """Write registers in one request.

@@ -15,7 +15,6 @@ from lifeline.devices import Decoded, shipped
 from lifeline.model.records import Quality
 from power.core.autonomy import Kind, Verdict, assess
 from power.core.judge import CLEAR_AFTER_S, Judge
-from power.core.learn import Discharge, learn
 from power.core.network import Network
 from power.core.nut import NutError, decode_nut, parse_variables
 from power.core.observe import Answer, observe
@@ -213,31 +212,3 @@ def test_no_value_surprises(variables):
 def test_sentinels_and_nonsense_are_no_good_values(variable, value):
     (measured,) = decode_nut({variable: value}, VOCABULARY).measurements
     assert measured.quality is not Quality.GOOD
-
-
-# ---------------------------------------------------------------- learning
-
-
-@pytest.mark.parametrize("true_share", [0.5, 0.8, 1.0])
-def test_a_discharge_teaches_what_the_battery_holds(true_share):
-    unit = NETWORK.units["ups-1"]
-    (part,) = unit.parts
-    discharge, state = Discharge(), part.models[1].at(1.0)
-    for minute in range(60):
-        kw = 2.0 + minute % 7 / 10
-        charge = part.models[1].charge(state)
-        if charge < 0.3:
-            break
-        discharge.add(minute * 60.0, kw, charge)
-        state = part.models[1].after(state, kw / unit.battery_efficiency / true_share, 1 / 60)
-    taught = learn(unit, discharge, {}, 25.0)
-    assert taught == {"ups-1/a": pytest.approx(true_share, rel=0.02)}
-    again = learn(unit, discharge, {"ups-1/a": 1.0}, 25.0)
-    assert again == {"ups-1/a": pytest.approx((1 + true_share) / 2, rel=0.02)}
-
-
-def test_a_short_discharge_teaches_nothing():
-    discharge = Discharge()
-    discharge.add(0.0, 3.0, 1.0)
-    discharge.add(60.0, 3.0, 0.95)
-    assert learn(NETWORK.units["ups-1"], discharge, {}, None) is None
