@@ -77,6 +77,7 @@ class Room:
             user: who may ask SNMP agents.
         """
         self.plant = SimulatedPlant(spec)
+        self.plant.step(1.0)  # loads draw from the first word on
         self.faults: dict[str, str] = {}
         self.rate = 1.0
         self._undo: dict[str, Callable[[], None]] = {}

@@ -1,4 +1,4 @@
-"""What the power daemon says of a dead UPS, correlated: it is why the router behind it is dead, and its links with it."""
+"""What the power daemon says of a dead UPS, correlated: it is why the router behind it is dead, and its links too."""
 
 from __future__ import annotations
 
