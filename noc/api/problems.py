@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException as AnyHTTPException
 
 from lifeline.journal.engine import JournalError
 
+from ..tokens import TokenError
 from .schemas import Problem
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -35,6 +36,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(AnyHTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(JournalError, _journal_error)
+    app.add_exception_handler(TokenError, _token_error)
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
@@ -50,6 +52,10 @@ async def _validation_error(_request: Request, error: Exception) -> JSONResponse
 
 async def _journal_error(_request: Request, error: Exception) -> JSONResponse:
     return _problem(503, f"the journal cannot be read now, try again: {error}")
+
+
+async def _token_error(_request: Request, error: Exception) -> JSONResponse:
+    return _problem(503, f"nobody can be told apart now, mend or remove the hub's file of tokens: {error}")
 
 
 def _problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> JSONResponse:

@@ -204,6 +204,15 @@ async def test_a_revoked_token_is_refused_at_once(hub: World) -> None:
         assert (refused.value.status, refused.value.exit_code) == (401, 5)
 
 
+async def test_a_file_of_tokens_that_is_damaged_is_told_and_admits_nobody(hub: World) -> None:
+    secret = tokens.create(hub.data, "guest", "viewer")
+    async with https(hub, secret) as http:
+        tokens.TokenStore(hub.data).path.write_text("{garbage")
+        answer = await http.get("/state")
+        assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+        assert "not a file of tokens" in answer.json()["detail"]
+
+
 async def test_nobody_can_claim_to_be_local(hub: World) -> None:
     async with https(hub, None) as http:
         headers = {"X-Forwarded-For": "127.0.0.1", "Forwarded": "for=unix", "Host": "hub", "lifeline.local": "1"}
