@@ -1,4 +1,4 @@
-"""`unshare --net python -m bench.playbooks_world KILLS`: runs of ten real effects, killed at every journal point.
+"""`unshare --net python -m bench.playbooks_world KILLS RIG`: runs of ten real effects, killed at every journal point.
 
 Each life of the orchestrator is a forked process with the real journal, executor and steps. It kills itself with
 SIGKILL at a given point: before and after each commit, and before and after each effect. Later lives are killed at
@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import itertools
 import json
 import mmap
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -23,11 +25,11 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from failover.core.playbook import Do, Fact, Outcome, Run
+from failover.core.playbook import Do, Fact, Outcome, Playbook, Run
 from failover.executor import RealEffects
 from failover.orchestrator import Orchestrator
 from failover.orchestrator_port import Kept
@@ -43,8 +45,10 @@ STEPS: Final = 10
 WITHIN_S: Final = 390.0
 """What has been killed by then is what is told."""
 REGISTERS: Final = 64
-BAD: Final = 60_000
-"""A register that the server does not have: writing it is refused."""
+BAD: Final = REGISTERS - 1
+"""A register that can only be read: writing it is refused, and the probe sees that nothing was done."""
+RIGS: Final = 2
+"""So many worlds at once, each with half of the journal points."""
 _HEAD = """\
 playbook: ten
 version: 1
@@ -112,6 +116,8 @@ class Modbus:
         if function == 3:
             words = b"".join(self.look(self.values, first + n).to_bytes(2, "big") for n in range(count))
             return bytes([3, len(words)]) + words
+        if first <= BAD < first + count:
+            return bytes([function | 0x80, 3])  # illegal data value
         for number in range(count):
             self._put(self.values, first + number, int.from_bytes(request[6 + 2 * number : 8 + 2 * number], "big"))
             self._put(self.counts, first + number, self.look(self.counts, first + number) + 1)
@@ -179,9 +185,6 @@ class JournalPort:
     def show(self, subject: str, body: Mapping[str, Json]) -> None:
         pass
 
-    def countersign(self, head: Any) -> None:
-        pass
-
     async def save(self, body: Json) -> None:
         pass
 
@@ -198,12 +201,11 @@ class Killed(RealEffects):
         return outcome
 
 
-def life(path: Path, text: str, registry: Registry, kill_at: int, result: mmap.mmap) -> None:
+def life(path: Path, book: Playbook, registry: Registry, kill_at: int, result: mmap.mmap) -> None:
     """Live once: go on with the run, or start it; write its state and the points passed when it is over."""
 
     async def live() -> None:
         points = Points(kill_at)
-        book = parse_playbook(text, registry)
         orchestrator = Orchestrator(JournalPort(path, points), {"ten": book}, registry,
                                     Allowed(hosts=frozenset({"127.0.0.1"})))  # fmt: skip
         effects = Killed(registry, orchestrator._context, orchestrator._fence)  # noqa: SLF001 - the bench stands in
@@ -220,67 +222,108 @@ def life(path: Path, text: str, registry: Registry, kill_at: int, result: mmap.m
     asyncio.run(live())
 
 
-def main(kills_wanted: int) -> None:
-    """Kill until it has been done often enough, and print what was found."""
+def _order(points: Mapping[bool, int], rig: int) -> Iterator[tuple[bool, int]]:
+    """Yield this rig's share of the points at which a first life may end, of both playbooks in turn, mixed."""
+    shares = []
+    for fails, count in points.items():
+        share = [(fails, point) for point in range(1, count + 1) if point % RIGS == rig]
+        random.Random(rig).shuffle(share)
+        shares.append(share)
+    for pair in itertools.zip_longest(*shares):
+        yield from filter(None, pair)
+
+
+def main(kills_wanted: int, rig: int) -> None:
+    """Kill at every point of this rig's share, and on until it has been done often enough; print what was found."""
     for command in ("link set lo up", "link add d0 type veth peer name d1", "link set d0 up", "link set d1 up"):
         subprocess.run(["ip", *command.split()], check=True)
-    modbus, registry, dice = Modbus(), Registry(), random.Random(7)
+    modbus, registry, dice = Modbus(), Registry(), random.Random(7 + rig)
     registry.kinds()  # loads them all before the first fork
     import pymodbus.client  # noqa: F401 - paid before the clock runs
     import pyroute2  # noqa: F401 - the same
 
-    result = mmap.mmap(-1, 4096)
-    kills = runs = twice = lost = stuck = 0
+    tally = Counter[str]()
     ended: Counter[str] = Counter()
-    points, kill_at, fails = {False: 0, True: 0}, 0, False
-    with tempfile.TemporaryDirectory() as place:
-        news = Path(place) / "routes"
-        with news.open("w") as out:
-            monitor = subprocess.Popen(["ip", "-o", "monitor", "route"], stdout=out)
+    # A killed process leaves to the kernel what it has written, so memory does. Power cuts are the journal's tests.
+    shm = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=shm if shm.is_dir() else None) as place:
+        world = World(Path(place), modbus, registry, dice)
+        points = {fails: world.run(0, fails=fails, tally=tally, ended=ended) for fails in (False, True)}
         until_s = monotonic_s() + WITHIN_S
-        while kills < kills_wanted and monotonic_s() < until_s:
-            kill_at += 1
-            if points[fails] and kill_at > points[fails]:
-                kill_at, fails = 1, not fails
-            modbus.reset()
-            subprocess.run(["ip", "route", "flush", "dev", "d0"], check=False)
-            began = news.stat().st_size
-            result[:1] = b"\0"
-            journal = Path(place) / f"{runs}" / "journal.db"
-            killed = _lives(journal, book_text(modbus.port, runs, fails=fails), registry, kill_at, dice, result)
-            kills += killed
-            word = result[:].partition(b"\0")[0]
-            told = json.loads(word) if word else {"state": "stuck", "reason": "", "points": 0}
-            ended[str(told["state"])] += 1
-            stuck += told["state"] == "stuck" or (told["state"] != "done" and not told["reason"])
-            if not killed:
-                points[fails] = kill_at - 1
-            time.sleep(0.02)  # the kernel's news reach the file
-            again, missing = _judge(modbus, news.read_text()[began:], str(told["state"]), runs)
-            twice, lost = twice + again, lost + missing
-            runs += 1
-            if again or missing:
-                print(
-                    f"run {runs} killed at {kill_at}, fails={fails}: {told}, twice {again}, lost {missing}",
-                    file=sys.stderr,
-                )
-        monitor.terminate()
-        monitor.wait()
+        covered = 0
+        for round_number in itertools.count():
+            for fails, point in _order(points, rig):
+                if monotonic_s() > until_s or (round_number and tally["kills"] >= kills_wanted):
+                    break
+                world.run(point, fails=fails, tally=tally, ended=ended)
+                covered += not round_number
+            else:
+                if tally["kills"] < kills_wanted:
+                    continue
+            break
+        world.close()
     modbus.process.terminate()
-    print(json.dumps({"kills": kills, "runs": runs, "twice": twice, "lost": lost, "stuck": stuck,
-                      "ended": dict(ended), "points": max(points.values())}))  # fmt: skip
+    print(json.dumps({**{name: tally[name] for name in ("kills", "runs", "twice", "lost", "stuck", "undone_kills")},
+                      "ended": dict(ended), "points": sum(points.values()), "covered": covered}))  # fmt: skip
 
 
-def _lives(journal: Path, text: str, registry: Registry, first: int, dice: random.Random, result: mmap.mmap) -> int:
+class World:
+    """Where runs take place: a journal that is made already, routes, registers."""
+
+    def __init__(self, place: Path, modbus: Modbus, registry: Registry, dice: random.Random) -> None:
+        self._place, self._modbus, self._registry, self._dice = place, modbus, registry, dice
+        self._result = mmap.mmap(-1, 4096)
+        self._runs = 0
+        self._news = place / "routes"
+        with self._news.open("w") as out:
+            self._monitor = subprocess.Popen(["ip", "-o", "monitor", "route"], stdout=out)
+        asyncio.run(open_engine(place / "made" / "journal.db").close())
+
+    def close(self) -> None:
+        self._monitor.terminate()
+        self._monitor.wait()
+
+    def run(self, kill_at: int, *, fails: bool, tally: Counter[str], ended: Counter[str]) -> int:
+        """Let one run be killed until it is over, judge it, and return how many points its last life passed."""
+        self._runs += 1
+        self._modbus.reset()
+        subprocess.run(["ip", "route", "flush", "dev", "d0"], check=False)
+        began = self._news.stat().st_size
+        self._result[:1] = b"\0"
+        home = self._place / str(self._runs)
+        shutil.copytree(self._place / "made", home)
+        book = parse_playbook(book_text(self._modbus.port, self._runs, fails=fails), self._registry)
+        dice = self._dice if kill_at else None
+        killed = _lives(home / "journal.db", book, self._registry, kill_at, dice, self._result)
+        shutil.rmtree(home)
+        word = self._result[:].partition(b"\0")[0]
+        told = json.loads(word) if word else {"state": "stuck", "reason": "", "points": 0}
+        state = str(told["state"])
+        time.sleep(0.02)  # the kernel's news reach the file
+        twice, lost = _judge(self._modbus, self._news.read_text()[began:], state, self._runs)
+        ended[state] += 1
+        tally.update(kills=killed, runs=1, twice=twice, lost=lost,
+                     stuck=state == "stuck" or (state != "done" and not told["reason"]),
+                     undone_kills=killed if state == "compensated" else 0)  # fmt: skip
+        if twice or lost:
+            print(f"run {self._runs} killed at {kill_at}, fails={fails}: {told}, twice {twice}, lost {lost}",
+                  file=sys.stderr)  # fmt: skip
+        return int(told["points"])
+
+
+def _lives(
+    journal: Path, book: Playbook, registry: Registry, first: int, dice: random.Random | None, result: mmap.mmap
+) -> int:
     """Let lives follow one another until one ends the run; return how many were killed."""
     killed = 0
     for number in range(20):
-        kill_at = first if number == 0 else dice.randrange(1, 60) if number < 3 else 0
+        later = dice.randrange(1, 60) if dice is not None and number < 4 else 0
+        kill_at = first if number == 0 else later
         child = os.fork()
         if child == 0:
             ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
             try:
-                life(journal, text, registry, kill_at, result)
+                life(journal, book, registry, kill_at, result)
             except BaseException as error:  # noqa: BLE001 - a fork must not run on as its parent
                 print(f"{type(error).__name__}: {error}", file=sys.stderr)
                 os._exit(1)
@@ -312,4 +355,4 @@ def _judge(modbus: Modbus, news: str, state: str, run: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

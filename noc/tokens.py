@@ -32,10 +32,11 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 
 
 class Role(StrEnum):
-    """What a token's bearer may do; each of the first three may also do what those before it may."""
+    """What a token's bearer may do; each of the first four may also do what those before it may."""
 
     VIEWER = "viewer"  # read everything
     OPERATOR = "operator"  # acknowledge alarms, command protection groups
+    APPROVER = "approver"  # agree to a run of a playbook that somebody else started
     ADMINISTRATOR = "administrator"
     AGENT = "agent"  # deliver events of the site that the token is named after, and nothing else
 
@@ -46,7 +47,7 @@ class Role(StrEnum):
         return _LADDER.index(self) >= _LADDER.index(needed)
 
 
-_LADDER = (Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR)
+_LADDER = (Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.ADMINISTRATOR)
 
 
 class TokenError(Exception):

@@ -102,3 +102,4 @@ def _unauthorized(text: str) -> HTTPException:
 
 Viewer = Annotated[Identity, Depends(require(Role.VIEWER))]
 Operator = Annotated[Identity, Depends(require(Role.OPERATOR))]
+Approver = Annotated[Identity, Depends(require(Role.APPROVER))]

@@ -17,7 +17,8 @@ from failover.run_view import record_of
 from lifeline.audit import digest
 from lifeline.model.records import Json
 
-from .auth import Identity, Operator, Viewer
+from ..tokens import Role
+from .auth import Approver, Identity, Operator, Viewer
 from .problems import documented, not_found
 
 router = APIRouter()
@@ -166,7 +167,7 @@ async def one_run(identifier: str, orchestrator: Runs, _who: Viewer) -> dict[str
 
 
 @router.post("/runs/{identifier}/approve", responses=documented(404, 409))
-async def approve(identifier: str, word: Word, orchestrator: Runs, who: Operator) -> dict[str, Any]:
+async def approve(identifier: str, word: Word, orchestrator: Runs, who: Approver) -> dict[str, Any]:
     """Agree to a run's plan."""
     return await _told(orchestrator, orchestrator.approve(identifier, _person(who, word.by), word.hash))
 
@@ -188,6 +189,8 @@ async def resume(identifier: str, decision: Decision, orchestrator: Runs, who: O
     """Say what is the case, so that a run goes on that needs a human or is frozen."""
     by = _person(who, decision.by)
     if decision.verdict == "free":
+        if not who.role.includes(Role.APPROVER):
+            raise HTTPException(403, f"token {who.name!r} has the role {who.role.value}; to free a run needs approver")
         return await _told(orchestrator, orchestrator.free(identifier, by))
     return await _told(orchestrator, orchestrator.decide(identifier, decision.verdict, by))
 

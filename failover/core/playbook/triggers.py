@@ -45,7 +45,8 @@ class Triggers:
 
     def __init__(self, playbooks: Iterable[Playbook]) -> None:
         self._triggers = [(book.playbook, number, it) for book in playbooks for number, it in enumerate(book.triggers)]
-        self._standing: dict[tuple[str, str, str], _Standing] = {}
+        self._standing: dict[tuple[str, str], dict[str, _Standing]] = {}
+        """By subject and name of the condition, then by who says so."""
         self._waiting: dict[str, Firing] = {}
 
     def observe(self, node: str, condition: Condition, site: str, at_ns: int) -> None:
@@ -57,24 +58,21 @@ class Triggers:
             site: that its subject belongs to, empty where there is none.
             at_ns: when it was observed.
         """
-        place = (condition.subject, condition.name, node)
+        place = (condition.subject, condition.name)
+        said_by = self._standing.setdefault(place, {})
         if not condition.raised:
-            self._standing.pop(place, None)
-            if not self._stands(condition.subject, condition.name):
-                self._forget(condition.subject, condition.name, at_ns)
+            said_by.pop(node, None)
+            if not said_by:
+                del self._standing[place]
+                self._forget(*place, at_ns)
             return
-        before = self._standing.get(place)
-        since_ns = before.since_ns if before is not None else at_ns
-        others = [it.since_ns for key, it in self._standing.items() if key[:2] == place[:2]]
-        first_ns = min([since_ns, *others])
-        self._standing[place] = _Standing(condition, since_ns, site)
+        before = said_by.get(node)
+        said_by[node] = _Standing(condition, before.since_ns if before is not None else at_ns, site)
+        first_ns = min(it.since_ns for it in said_by.values())
         for name, number, trigger in self._triggers:
             if _matches(trigger, condition):
                 firing = self._firing(name, number, trigger, condition, site, first_ns)
                 self._waiting.setdefault(firing.key, firing)
-
-    def _stands(self, subject: str, name: str) -> bool:
-        return any(key[:2] == (subject, name) for key in self._standing)
 
     def _forget(self, subject: str, name: str, at_ns: int) -> None:
         """Give up what waits for a condition that went before its time; what was due already stays."""
@@ -106,14 +104,19 @@ class Triggers:
 
     def to_json(self) -> Json:
         """Return what is remembered, for a snapshot."""
-        standing = [[*key, it.condition.to_body(), it.since_ns, it.site] for key, it in self._standing.items()]
+        standing = [
+            [*place, node, it.condition.to_body(), it.since_ns, it.site]
+            for place, said_by in self._standing.items()
+            for node, it in said_by.items()
+        ]
         return {"standing": standing, "waiting": [dataclasses.asdict(it) for it in self._waiting.values()]}
 
     def restore(self, data: Json) -> None:
         """Take up what `to_json` gave; firings of playbooks that are gone are dropped."""
         names = {name for name, _number, _trigger in self._triggers}
         for subject, name, node, body, since_ns, site in data["standing"]:
-            self._standing[subject, name, node] = _Standing(Condition.from_body(body), since_ns, site)
+            said_by = self._standing.setdefault((subject, name), {})
+            said_by[node] = _Standing(Condition.from_body(body), since_ns, site)
         firings = [Firing(**it) for it in data["waiting"]]
         self._waiting |= {it.key: it for it in firings if it.playbook in names}
 

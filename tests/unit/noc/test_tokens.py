@@ -79,7 +79,7 @@ def test_the_first_token_is_made_once_ever(tmp_path: Path) -> None:
         ("", "viewer", "cannot name a token"),
         ("a b", "viewer", "cannot name a token"),
         ("x" * 65, "viewer", "cannot name a token"),
-        ("desk", "king", "there is no role 'king'; there are viewer, operator, administrator, agent"),
+        ("desk", "king", "there is no role 'king'; there are viewer, operator, approver, administrator, agent"),
     ],
 )
 def test_a_token_that_cannot_be_is_told(tmp_path: Path, name: str, role: str, text: str) -> None:
