@@ -18,7 +18,7 @@ CLEARED_S = 90.0
 """Conditions clear a minute after what they told of."""
 HASTENED_S = 120.0
 """How long the target autonomy takes, hastened."""
-RACE_H, RACE_S = 60.0, 180.0
+RACE_H, RACE_S = 60.0, 120.0
 RACE_LEVEL_PCT = 25.0
 _OFF = 0.12
 """Meters 3 %, gauges 2 % of the tank, burn 3 %; and cooling, which nobody measures, is taken at its design load."""
