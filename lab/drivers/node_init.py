@@ -28,6 +28,8 @@ LAUNCH = (sys.executable, "-I", "-S", "-c", _CODE)
 """The program and its first arguments; the specification's path follows. Without site-packages it is up in 20 ms."""
 RESTART_AFTER_S = 1.0
 STOP_WITHIN_S = 1.0
+READY_WITHIN_S = 60.0
+"""A machine may have more to do than this node; what ends is noticed at once."""
 
 
 def main(spec_path: str) -> None:
@@ -76,8 +78,13 @@ class _Node:
             linux.offloads_off(interface)
         self._run_ip([f"link set dev {interface} up" for interface in ("lo", *self._spec["interfaces"])])
         self._run_all(self._spec["exec"])
-        for service in self._spec["services"]:
-            self._start(service)
+        services = self._spec["services"]
+        begun = [(self._begin(service), service) for service in services if service.get("ready")]
+        for process, service in begun:  # while one comes up, so do the others
+            self._settle(process, service)
+        for service in services:  # what may need them
+            if not service.get("ready"):
+                self._start(service)
 
     def serve(self, signals: set[signal.Signals]) -> None:
         """Reap and restart until told to stop; then stop the services that want it, and end."""
@@ -124,9 +131,11 @@ class _Node:
             _log(service, str(error))
 
     def _start(self, service: dict[str, Any]) -> None:
-        """Start a service; wait for the file that shows it is up, then run the command that configures it."""
-        ready = service.get("ready")
-        if ready:
+        self._settle(self._begin(service), service)
+
+    def _begin(self, service: dict[str, Any]) -> int:
+        """Start a service's process and return its number."""
+        if ready := service.get("ready"):
             Path(ready).unlink(missing_ok=True)
         with _log_path(service).open("ab") as log:
             process = subprocess.Popen(
@@ -140,10 +149,24 @@ class _Node:
             )
         process.returncode = 0  # reaped here by pid, not by subprocess
         self._services[process.pid] = service
-        if ready:
-            _await_path(ready)
+        return process.pid
+
+    def _settle(self, process: int, service: dict[str, Any]) -> None:
+        """Wait for the file that shows that a service is up, then run the command that configures it."""
+        if ready := service.get("ready"):
+            self._await_path(ready, process)
         if "configure" in service:
             self._run(service["configure"])
+
+    def _await_path(self, path: str, process: int) -> None:
+        deadline = monotonic_s() + READY_WITHIN_S
+        while not Path(path).exists():
+            self._reap()
+            if process not in self._services:
+                raise BootError(f"{path} will not appear: what makes it has ended")
+            if monotonic_s() > deadline:
+                raise BootError(f"{path} did not appear within {READY_WITHIN_S:g} s")
+            time.sleep(0.005)
 
     def _file_systems(self) -> None:
         """Give the node its own /proc, /sys and /run; nothing of it is seen outside."""
@@ -202,14 +225,6 @@ class _Node:
 def _failed_lines(said: str) -> list[str]:
     """Return the line numbers in `Command failed -:12`, as ip -batch tells them."""
     return [word.removeprefix("-:") for word in said.split() if word.startswith("-:")]
-
-
-def _await_path(path: str, within_s: float = 10.0) -> None:
-    deadline = monotonic_s() + within_s
-    while not Path(path).exists():
-        if monotonic_s() > deadline:
-            raise BootError(f"{path} did not appear within {within_s:g} s")
-        time.sleep(0.005)
 
 
 def _log_path(service: dict[str, Any]) -> Path:
