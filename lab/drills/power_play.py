@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from lifeline.clock import monotonic_ns, monotonic_s
+from lifeline.i18n import N_
 
 from .drill import Drill, Lab
 from .judge import NS_PER_MS
@@ -19,6 +20,9 @@ from .record import DrillReport, Moment, Target, Task, Verdict
 from .watch import Hub, Watch
 
 LOOK_S = 0.5
+_ENGINES = {"stopped": N_("stopped"), "pre_heat": N_("cranks"), "running": N_("runs"), "cooling": N_("cools down")}
+_SOURCES = {"utility": N_("on utility"), "generator": N_("on a generator"), "battery": N_("on batteries")}
+_UNKNOWN = N_("nobody knows on what")
 HORIZON_H = 400.0
 """How far a plant is stepped ahead."""
 _HOUR_S = 3600.0
@@ -265,7 +269,7 @@ class PowerDrill(Drill):
 def _words(site: str, seen: Seen) -> Sequence[tuple[str, str]]:
     """Return, in words, what a site really runs on, and what its daemon says."""
     plant = seen.plant
-    sets = [(f"{site}/{name}", "shut down" if it["shut_down"] else str(it["state"]))
+    sets = [(f"{site}/{name}", N_("shut down") if it["shut_down"] else _ENGINES.get(it["state"], it["state"]))
             for name, it in plant["generators"].items()]  # fmt: skip
-    dark = [(f"{site}/loads", "dark" if plant["dark"] else "fed")]
-    return (*dark, *sets, (site, f"on {seen.state.get('runs_on', 'unknown')}"))
+    dark = [(f"{site}/loads", N_("dark") if plant["dark"] else N_("fed"))]
+    return (*dark, *sets, (site, _SOURCES.get(seen.state.get("runs_on", ""), _UNKNOWN)))
