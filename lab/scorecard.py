@@ -177,6 +177,12 @@ def _what(moment: Mapping[str, Json]) -> str | None:
             return _("{site}: its alarm {name} is cleared at the hub").format(**facts)
         case "time" | "power":
             return f"{_(facts['who'])}: {_(facts['is'])}"
+        case "word":
+            return _("{who} approves {playbook}").format(**facts)
+        case "run" if facts["step"]:
+            return f"{facts['playbook']}: {facts['step']}: {_(facts['state'])}"
+        case "run":
+            return f"{facts['playbook']}: {_(facts['state'])}"
         case "client":
             return _("the client's clock was off by {error} at most while it was served").format(**facts)
     return None

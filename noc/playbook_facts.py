@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from failover.core.playbook import Fact
@@ -23,7 +25,7 @@ class HubFacts:
     `live:SUBJECT`, `site:ID`, `link:ID`, `group:ID`: views. `alarm:SUBJECT NAME`: the active alarm, or null.
     `daemon:NODE`: whether it is connected. `sites`: how many there are, and who is not heard. `repair`, `repair:SRG`:
     the links that are down, in the order in which to repair them. `around:SITE`: the routers that a site's router
-    speaks to.
+    speaks to. `fuel:SITE`: what fits into its tanks, and by when it must be there.
     """
 
     def __init__(self, hub: Hub) -> None:
@@ -32,6 +34,7 @@ class HubFacts:
             "live": self._live, "site": self._site, "link": self._link, "group": self._group, "alarm": self._alarm,
             "daemon": lambda node: Fact({"connected": node in hub.agents}, 0.0),
             "sites": lambda _none: self._sites(), "repair": self._repair, "around": self._around,
+            "fuel": self._fuel,
         }  # fmt: skip
 
     def get(self, name: str) -> Fact:
@@ -119,6 +122,24 @@ class HubFacts:
         told = self._live(f"power:{site}").value or {}
         lows = [it["low_h"] for it in told.get("figures", ()) if it["kind"] == "system" and it["low_h"] is not None]
         return min(lows, default=None)
+
+    def _fuel(self, site: str) -> Fact:
+        from power.core.body import situation_from_json
+        from power.core.needs import fuel_need
+        from power.core.network import Network
+
+        known, told = self._hub.inventory.sites.get(site), self._live(f"power:{site}")
+        if known is None or known.power is None or told.age_s is None:
+            return Fact()
+        situation = situation_from_json(told.value["situation"], told.age_s)
+        need = fuel_need(site, Network(known.power), situation, 0.0)
+        if need is None or not math.isfinite(need.out_h):
+            return Fact()
+        now = datetime.fromtimestamp(wall_ns() / 1e9, UTC)
+        need_by, leave_by = now + timedelta(hours=need.out_h), now + timedelta(hours=need.out_h - need.trip_h)
+        return Fact({"litres": round(need.room_l), "burn_l_per_h": round(need.burn_l_per_h, 1),
+                     "out_h": round(need.out_h, 2), "need_by": need_by.isoformat(timespec="minutes"),
+                     "leave_by": leave_by.isoformat(timespec="minutes")}, told.age_s)  # fmt: skip
 
     def _around(self, site: str) -> Fact:
         inventory = self._hub.inventory

@@ -15,23 +15,26 @@ from lifeline.i18n import _
 from noc.cli.output import ExitCode, VerbError, colour_wanted, emit_json, emit_table, json_option, narrate
 from noc.client import HubClient
 
-from ..daemons import hub_node
+from ..daemons import HUB_PORT, hub_node
 from ..driver import LabError
 from ..lab import DEFAULT_NAME, Lab
 from ..probe import ProbeLog
 from ..scorecard import render
-from . import fibre_cut, power_drills, protection, time_drills
-from .drill import Drill
+from . import fibre_cut, playbook_drills, power_drills, protection, time_drills
+from .drill import Drill, service_address
+from .playbook_people import People
+from .playbook_play import PlaybookDrill, PlaybookScript
 from .power_play import PowerDrill, PowerScript
 from .record import SCHEMA, DrillReport, Target, Verdict
 from .script import Script, Scripted
 from .time_play import TimeDrill, TimeScript
 
-_CATALOGUE = {fibre_cut.NAME: fibre_cut.OBJECTIVE} | {
-    name: kind.objective
-    for kinds in (protection.KINDS, time_drills.KINDS, power_drills.KINDS)
-    for name, kind in kinds.items()
-}
+_CATALOGUE = (
+    {fibre_cut.NAME: fibre_cut.OBJECTIVE}
+    | {name: kind.objective for kinds in (protection.KINDS, time_drills.KINDS) for name, kind in kinds.items()}
+    | {name: kind.objective for name, kind in power_drills.KINDS.items()}
+    | {drill: playbook_drills.KINDS[name].objective for drill, name in playbook_drills.NAMES.items()}
+)
 _SEEDS = 2**32
 
 lab_option = click.option(
@@ -149,6 +152,30 @@ for _time_name, _time_kind in time_drills.KINDS.items():
     _timed(_time_name, _time_kind)
 
 
+def _of_playbook(name: str, playbook: str) -> None:
+    """Add the verb that runs a drill of a playbook."""
+
+    @run.command(name, help=_(playbook_drills.KINDS[playbook].objective))
+    @click.option("--site", help=_("Site that is hit; drawn by the seed otherwise."))
+    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+    @click.option("--record", "recordings", type=click.Path(file_okay=False, path_type=Path),
+                  help=_("Folder for the facts that runs were told, for `lifeline playbook simulate`."))  # fmt: skip
+    @lab_option
+    @json_option()
+    def command(*, site: str | None, seed: int | None, recordings: Path | None, lab_name: str, as_json: bool) -> int:
+        lab = open_lab(lab_name)
+        seed = random.randrange(_SEEDS) if seed is None else seed
+        try:
+            script = playbook_drills.write(name, lab.inventory, site=site, seed=seed)
+        except ValueError as error:
+            raise VerbError(str(error), ExitCode.USAGE) from None
+        return _tell(run_playbook(lab, script, seed, recordings=recordings), as_json=as_json)
+
+
+for _drill_name, _playbook_name in playbook_drills.NAMES.items():
+    _of_playbook(_drill_name, _playbook_name)
+
+
 def _powered(name: str, kind: power_drills.Kind) -> None:
     """Add the verb that runs a drill of power."""
 
@@ -254,6 +281,29 @@ def run_time(
     tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(
         name=script.name, site=script.site, seed=seed))  # fmt: skip
     return _run(lab, lambda hub: TimeDrill(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text))), None)
+
+
+def run_playbook(
+    lab: Lab,
+    script: PlaybookScript,
+    seed: int,
+    *,
+    recordings: Path | None = None,
+    pace: fibre_cut.Pace = fibre_cut.Pace(),  # noqa: B008 - frozen
+    tell: Callable[[str], None] = narrate,
+) -> DrillReport:
+    """Run a drill of a playbook against a lab's hub.
+
+    Raises:
+        HubUnreachableError: the hub does not answer; nothing was done.
+    """
+    node = hub_node(lab.topology)
+    assert node is not None
+    people = People(lab, node, f"https://{service_address(lab.inventory, node)}:{HUB_PORT}")
+    tell(_("Drill {name} at {site}, seed {seed}: steady state first").format(
+        name=script.name, site=script.site, seed=seed))  # fmt: skip
+    return _run(lab, lambda hub: PlaybookDrill(lab, hub, seed, script, people, recordings, pace=pace,
+                                               tell=lambda text: tell(_(text))), None)  # fmt: skip
 
 
 def run_power(
