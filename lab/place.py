@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from lifeline.i18n import _
 
@@ -56,6 +56,8 @@ class Place:
             state: dict[str, Any] = json.loads((self.root / "state.json").read_text())
         except FileNotFoundError:
             return None
+        except PermissionError:
+            raise LabError(needs_root(), exit_code=2) from None
         return state
 
     def write_state(self, state: dict[str, Any]) -> None:
@@ -66,9 +68,8 @@ class Place:
     def locked(self) -> Iterator[None]:
         """Hold the lab's lock: one command changes it at a time. The kernel frees it when its holder dies."""
         path = RUN / f"{self.name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            with path.open("w") as lock:
+            with _opened(path) as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 # Whoever takes a lab down removes the lock's file too: what we waited for may no longer stand there.
                 if not _is_same(path, lock.fileno()):
@@ -79,6 +80,19 @@ class Place:
                     if not self.root.exists():
                         path.unlink()
                 return
+
+
+def needs_root() -> str:
+    """Return what somebody is told who is not root."""
+    return _("the lab makes network namespaces, which takes root: run it with sudo")
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("w")
+    except PermissionError:
+        raise LabError(needs_root(), exit_code=2) from None
 
 
 def _is_same(path: Path, descriptor: int) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lifeline.i18n import _
 
+from ..place import needs_root
 from ..topology import Topology
 
 FRR = "/usr/lib/frr"
@@ -30,6 +31,7 @@ _PACKAGES = {
     "/lib/nut/upsd": "nut-server",
     "/lib/nut/dummy-ups": "nut-server",
     "/usr/bin/setpriv": "util-linux",
+    "nice": "coreutils",
 }
 _ALWAYS = ("ip", "nft", "unshare", "nsenter")
 _OF_SERVICE = {
@@ -60,7 +62,7 @@ _PROBES = (
 def lacks(topology: Topology) -> list[str]:
     """Return what this machine lacks to carry out a topology, each with what to do about it; empty when nothing."""
     if os.geteuid() != 0:
-        return [_("the lab makes network namespaces, which takes root: run it with sudo")]
+        return [needs_root()]
     services = {service for node in topology.nodes.values() for service in node.services}
     programs = [*_ALWAYS, *(program for service in sorted(services) for program in _OF_SERVICE[service])]
     missing = [program for program in programs if shutil.which(program) is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from lab.driver import LabError
 from lab.drivers import preflight
 from lab.lab import DEFAULT_TOPOLOGY, Lab
-from lab.place import PINS, RUN
+from lab.place import PINS, RUN, Place
 from lab.topology import Topology
 from lab.topology_file import load_topology
 
@@ -25,6 +26,30 @@ def test_not_being_root_is_told(topology: Topology, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     [lack] = preflight.lacks(topology)
     assert "takes root" in lack
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="becomes nobody, which takes root")
+@pytest.mark.parametrize("verb", ["up", "down", "status"])
+def test_a_lab_of_root_s_is_nobody_else_s_and_they_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr("lab.place.RUN", tmp_path / "lab")
+    place = Place("roots")
+    place.write_state({"phase": "up"})
+    place.root.chmod(0o700)
+    acts: dict[str, Callable[[], object]] = {
+        "up": lambda: Lab.up(name="roots"),
+        "down": lambda: Lab.down("roots"),
+        "status": lambda: Lab("roots"),
+    }
+    tmp_path.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        with pytest.raises(LabError, match="takes root") as told:
+            acts[verb]()
+    finally:
+        os.seteuid(0)
+    assert told.value.exit_code == 2
 
 
 def test_every_missing_program_is_told_with_its_package(topology: Topology, monkeypatch: pytest.MonkeyPatch) -> None:
