@@ -10,6 +10,7 @@ import pytest
 from lab import daemons
 from lab import place as place_module
 from lab.driver import LabError
+from lab.equipment import Access
 from lab.lab import DEFAULT_INVENTORY, DEFAULT_TOPOLOGY
 from lab.place import Place
 from lab.topology_file import load_topology
@@ -27,6 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     monkeypatch.setattr(place_module, "DATA", tmp_path / "data")
     made = Place("govnet")
     made.secrets.mkdir(parents=True)
+    Access.make().save(made.secrets)
     made.inventory.write_text(DEFAULT_INVENTORY.read_text())
     return made
 
