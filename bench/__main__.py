@@ -15,7 +15,19 @@ from types import FrameType
 
 from .figures import keep, record
 
-NAMES = ("kernel", "power", "timesync", "playbooks", "drills", "failover", "tui_table", "alarms", "fuzz", "netwatch")
+NAMES = (
+    "kernel",
+    "power",
+    "timesync",
+    "playbooks",
+    "drills",
+    "playbook_drills",
+    "failover",
+    "tui_table",
+    "alarms",
+    "fuzz",
+    "netwatch",
+)
 
 
 def main(names: list[str]) -> int:
