@@ -11,20 +11,19 @@ LIFELINE_BENCH_TIME_HOURS sets the length of the day without attacks (24; fewer 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
 
 from lab.simulators.time_day import false_accusations
 from lab.simulators.time_rig import NAMES, OURS, Rig
 from lab.simulators.time_world import World
-from lifeline.model.timing import OSCILLATORS, TimeService, TimeSourceKind
-from timesync.core.arbiter import Arbiter
-from timesync.core.body import live_state
-from timesync.core.source import Sample, SourceState
-from timesync.io.gpsd import GpsdView
 
 from .figures import Figure
 from .timesync_faults import QUALIFICATION_S, faults, locked
@@ -49,6 +48,7 @@ def measure() -> Sequence[Figure]:
         Figure(f"false isolations in {hours:g} h accelerated", accused, "", 0,
                note=f"ocxo; noise, three outages of each receiver, a leap second; took {lived_s:.0f} s"),
         *_cpu(),
+        *_replay(),
     ]  # fmt: skip
 
 
@@ -100,25 +100,46 @@ def _day(hours: float) -> tuple[int, float]:
 
 
 def _cpu() -> list[Figure]:
-    """Reckon what ten sources at 1 Hz cost: gpsd's reports decoded, two decisions and a live state each second."""
-    seconds = 300
-    sky = [{"PRN": n, "gnssid": 0, "svid": n, "ss": 40.0, "el": 30.0, "used": n < 10} for n in range(1, 15)]
-    reports = ({"class": "SKY", "satellites": sky}, {"class": "TPV", "mode": 3, "lat": 39.9, "lon": 116.4})
-    names = [f"gps-{n}" for n in range(10)]
-    sources = {name: SourceState(name, TimeSourceKind.GPS, 100.0) for name in names}
-    arbiter = Arbiter.of(TimeService(limit_ns=1500.0), sources, OSCILLATORS["ocxo"])
-    views = {name: GpsdView() for name in names}
-    began = time.process_time()
-    for second in range(seconds):
-        now = float(second)
-        for n, name in enumerate(names):
-            for report in reports:
-                if (said := views[name].report(report, now, now)) is not None:
-                    arbiter.telemetry(name, said)
-            arbiter.sample(name, Sample(now, float((second * 7 + n * 13) % 50), 0.0))
-        for at in (now + 0.1, now + 0.6):
-            live_state("site", arbiter.decide(at), {})
-    share = 100 * (time.process_time() - began) / seconds
+    """Measure what the daemon and the programs that it asks cost with ten receivers at 1 Hz, two of them through gpsd."""
+    seconds = 40
+    with Rig(qualification_s=QUALIFICATION_S, more=8) as rig:
+        rig.until(lambda s: s["state"] == "locked" and len(s["selected"]) == len(NAMES) + 8, 120)
+        pid, before = rig.pid("lifeline"), _cpu_s(rig.pid("lifeline"))
+        time.sleep(seconds)
+        own, children = (after - b for after, b in zip(_cpu_s(pid), before, strict=True))
     return [
-        Figure("CPU of ten sources at 1 Hz", share, "%", 2.0, note="decoding, arbitration, live state; of one core")
-    ]
+        Figure("CPU of ten sources at 1 Hz, whole daemon", 100 * own / seconds, "%", 2.0,
+               note=f"of one core, over {seconds} s: 9 lines of UBX and NMEA, gpsd, pulses, arbitration, live state"),
+        Figure("CPU of the chronyc that it asks, every 4 s", 100 * children / seconds, "%", note="of one core"),
+    ]  # fmt: skip
+
+
+def _cpu_s(pid: int) -> tuple[float, float]:
+    """Return the CPU time of a process, and of its children that have ended, s."""
+    words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    tick = os.sysconf("SC_CLK_TCK")
+    user, system, of_children, system_of_children = (int(it) / tick for it in words[11:15])
+    return user + system, of_children + system_of_children
+
+
+# ---------------------------------------------------------------- recordings
+
+
+def _replay() -> list[Figure]:
+    """Run the replay tests of receivers and clocks, and count."""
+    told = {"test_time_replay.py": "receivers, by gpsd's word and by our own decoder, and mutated",
+            "test_device_recordings.py": "devices over SNMP, clocks among them"}  # fmt: skip
+    figures = []
+    for name, what in told.items():
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder) / "report.xml"
+            subprocess.run([sys.executable, "-m", "pytest", f"tests/replay/{name}", "-q", "-n0", f"--junitxml={report}"],
+                           capture_output=True, check=False, cwd=Path(__file__).parents[1])  # fmt: skip
+            suite = ElementTree.parse(report).getroot().find("testsuite")
+        assert suite is not None
+        run, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
+        wrong = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+        note = f"{run - skipped} cases: {what}" if run > skipped else "no recordings: LIFELINE_RECORDINGS"
+        figures.append(Figure(f"replay, {name.removesuffix('.py')}: wrong or crashed", wrong if run > skipped else None, "",
+                              0, note=note))  # fmt: skip
+    return figures

@@ -103,7 +103,7 @@ class _Room:
         self._choices = daemon.settings.data / "time-choices.json"
         self._recall()
         subjects = [f"time:{self._name}", *(f"time:{self._name}/{name}" for name in self._sources)]
-        daemon.watch([*subjects, *(f"device:{self._name}/{client}" for client in service.clients)])
+        daemon.watch([*subjects, *("device:{}/{}".format(*service.place_of(it, self._name)) for it in service.clients)])
 
     # ---------------------------------------------------------------- what is heard
 
@@ -198,8 +198,10 @@ class _Room:
 
     async def _sampled(self, client: str, limit_ns: float) -> dict[str, Any]:
         """Return how far a device is off the trusted time; that nobody knows where there is none, or no answer."""
+        at, device = self._service.place_of(client, self._name)
         told: dict[str, Any] = {
-            "device": client,
+            "site": at,
+            "device": device,
             "limit_ns": limit_ns,
             "offset_ns": None,
             "floor_ns": None,
@@ -207,7 +209,7 @@ class _Room:
         }
         model, decision = self.arbiter.model, self._decision
         try:
-            got = await ask(str(self._site.devices[client].address))
+            got = await ask(str(self._inventory.sites[at].devices[device].address))
         except NtpError as error:
             return told | {"trouble": str(error)}
         if decision is None or not decision.serve or model is None or not got.synchronised:

@@ -160,7 +160,8 @@ def _clients(body: Body) -> Iterator[Line]:
     yield heading(_("Clients"))
     for it in body["clients"]:
         role = {True: "critical", False: "ok", None: "unknown"}[it["off"]]
-        yield fact(str(it["device"]), Cell(ns(it["offset_ns"]), role),
+        name = it["device"] if it["site"] == body["site"] else f"{it['site']}/{it['device']}"
+        yield fact(str(name), Cell(ns(it["offset_ns"]), role),
                    _limits(it))  # fmt: skip
 
 

@@ -24,6 +24,9 @@ from lifeline.clock import monotonic_s, wall_ns
 from .time_leap import leap_file
 
 NAMES = ("beidou", "gps")
+DEVICES: Final = {"bts-1": "127.0.0.21", "bts-2": "127.0.0.22"}
+"""Base stations of another site that tell their time by NTP."""
+CLIENT_LIMIT_NS: Final = 20e6
 OURS, ARBITER = "ours", "arbiter"
 _LIFELINE = str(Path(sys.executable).with_name("lifeline"))
 NOISE_NS = 70.0
@@ -87,6 +90,7 @@ class Rig:
         ntp: bool = False,
         gpsd: bool = True,
         peers: Sequence[str] = (),
+        more: int = 0,
     ) -> None:
         """Plan the room; nothing is started yet.
 
@@ -97,12 +101,14 @@ class Rig:
             ntp: whether an NTP server is a source too.
             gpsd: whether receivers are heard through gpsd; else lifeline reads their lines itself.
             peers: names of the `PEERS` that run beside.
+            more: how many receivers there are beside the two, each on a line that lifeline reads itself.
         """
         self.folder = Path(tempfile.mkdtemp(prefix="lifeline-time-"))
         self.folder.chmod(0o750)
         self.netns = f"lltime-{os.getpid()}-{id(self) % 9973}"
         self.site = "core-wired"
         self._ntp, self._gpsd, self._peers = ntp, gpsd, tuple(peers)
+        self._more = [f"gps-{n}" for n in range(2, more + 2)]
         self._oscillator = oscillator
         self._timing = {"limit_ns": limit_ns, "qualification_s": qualification_s}
         self._running: dict[str, subprocess.Popen[bytes]] = {}
@@ -142,7 +148,13 @@ class Rig:
             }
             for name, bias in zip(NAMES, (20.0, -20.0), strict=True)
         }  # fmt: skip
-        return {"receivers": receivers, "control": str(self.folder / "room.sock"), "seed": 1, **PLACE}
+        receivers |= {
+            name: {"constellation": "gps", "line": str(self.folder / f"{name}.tty"), "noise_ns": NOISE_NS, "voice": "ubx",
+                   "pulses": [str(self.folder / f"{name}.pulses")]}
+            for name in self._more
+        }  # fmt: skip
+        return {"receivers": receivers, "control": str(self.folder / "room.sock"), "seed": 1, **PLACE,
+                "devices": {name: [address, 123] for name, address in DEVICES.items()}}  # fmt: skip
 
     def _inventory(self) -> dict[str, Any]:
         """Return the inventory, as JSON, which is YAML too."""
@@ -155,6 +167,11 @@ class Rig:
             }
             for name in NAMES
         }  # fmt: skip
+        sources |= {
+            name: {"kind": "gps", "protocol": "serial", "line": str(self.folder / f"{name}.tty"),
+                   "pulses": str(self.folder / f"{name}.pulses")}
+            for name in self._more
+        }  # fmt: skip
         sources["oscillator"] = {
             "kind": "holdover", "oscillator": self._oscillator, "chrony": str(self.folder / OURS / "hold.sock"),
         }  # fmt: skip
@@ -163,10 +180,13 @@ class Rig:
         timing = self._timing | {
             "leap_table": str(self.folder / "leap-seconds.list"),
             "antenna": PLACE,
+            "clients": {f"field/{name}": CLIENT_LIMIT_NS for name in DEVICES},
             "chrony": {"command_socket": str(self.folder / OURS / "chronyd.sock")},
         }
         site = {"kind": "core-room-wired", "name": "Core", "time_sources": sources, "timing": timing}
-        return {"lifeline": 1, "sites": {self.site: site}}
+        stations = {name: {"kind": "base-station", "address": address} for name, address in DEVICES.items()}
+        field = {"kind": "super-base-station", "name": "Field", "devices": stations}
+        return {"lifeline": 1, "sites": {self.site: site, "field": field}}
 
     # ---------------------------------------------------------------- programs
 

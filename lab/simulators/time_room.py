@@ -19,7 +19,7 @@ import socket
 import sys
 import termios
 import tty
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from struct import pack, unpack
@@ -91,21 +91,26 @@ class Room:
     Attributes:
         stations: its receivers by name.
         ntp: its NTP server.
+        servers: that one, and the devices that serve NTP too, by name.
     """
 
-    def __init__(self, stations: Mapping[str, Station], oscillator: TrueOscillator | None = None) -> None:
+    def __init__(
+        self, stations: Mapping[str, Station], oscillator: TrueOscillator | None = None, devices: Iterable[str] = ()
+    ) -> None:
         """Begin with these receivers.
 
         Args:
             stations: by name.
             oscillator: what true time does against the host's clock; None: they are the same.
+            devices: names of devices that tell their time by NTP.
         """
         self.stations = dict(stations)
         self._oscillator = oscillator
         self._began_s = monotonic_s()
         self._at_s = 0.0
         self._x_ns = 0.0
-        self.ntp = NtpServer(lambda: wall_ns() / 1e9 + self.truth_ns() / 1e9)
+        self.servers = {it: NtpServer(lambda: wall_ns() / 1e9 + self.truth_ns() / 1e9) for it in (NTP, *devices)}
+        self.ntp = self.servers[NTP]
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._lines = contextlib.ExitStack()
@@ -116,8 +121,8 @@ class Room:
 
         Args:
             config: `receivers` (by name: constellation, and optionally line, voice, pulses, noise_ns, bias_ns), where
-                they stand (`lat_deg`, `lon_deg`, `height_m`), and optionally `oscillator` (a class of oscillators) and
-                `seed`.
+                they stand (`lat_deg`, `lon_deg`, `height_m`), and optionally `oscillator` (a class of oscillators),
+                `seed` and `devices` (address and port by name: what takes its time here and tells it by NTP).
         """
         rng = random.Random(config.get("seed"))
         place = (config.get("lat_deg", 0.0), config.get("lon_deg", 0.0), config.get("height_m", 0.0))
@@ -134,7 +139,7 @@ class Room:
             random.Random(rng.random()), rng.uniform(-0.05, 0.05) * figures.most_ppb, figures.random_walk_ppb / 2,
             figures.white_ns / 2, figures.ageing_ppb_per_day / 2,
         )  # fmt: skip
-        return cls(stations, oscillator)
+        return cls(stations, oscillator, config.get("devices", {}))
 
     def __enter__(self) -> Self:
         """Make the receivers' lines."""
@@ -165,10 +170,10 @@ class Room:
         Raises:
             ValueError: there is no such receiver or fault.
         """
-        if name == NTP:
+        if name in self.servers:
             if kind not in NTP_FAULTS:
                 raise ValueError(f"an NTP server's faults are {', '.join(NTP_FAULTS)}")
-            self.ntp.break_(kind, size)
+            self.servers[name].break_(kind, size)
             return
         if name not in self.stations or kind not in FAULTS:
             raise ValueError(f"receivers: {', '.join(self.stations) or 'none'}; their faults: {', '.join(FAULTS)}")
@@ -176,8 +181,8 @@ class Room:
 
     def heal(self, name: str) -> None:
         """Let it be right again."""
-        if name == NTP:
-            self.ntp.fault = None
+        if name in self.servers:
+            self.servers[name].fault = None
         elif name in self.stations:
             self.stations[name].receiver.fault = None
 
@@ -259,15 +264,16 @@ async def live(config: Mapping[str, Any]) -> None:
     with contextlib.suppress(FileNotFoundError):
         os.unlink(control)  # noqa: PTH108 - a socket of an earlier life; nothing else runs yet
     with Room.of(config) as room:
-        transport = None
-        if "ntp" in config:
-            loop = asyncio.get_running_loop()
-            transport, _protocol = await loop.create_datagram_endpoint(lambda: room.ntp, tuple(config["ntp"]))
+        loop, transports = asyncio.get_running_loop(), []
+        served = dict(config.get("devices", {})) | ({NTP: config["ntp"]} if "ntp" in config else {})
+        for name, place in served.items():
+            server = room.servers[name]
+            transports.append((await loop.create_datagram_endpoint(lambda it=server: it, tuple(place)))[0])  # type: ignore[misc] # mypy infers no type for a lambda's default
         try:
             async with await asyncio.start_unix_server(room.obey, control):
                 await room.run()
         finally:
-            if transport is not None:
+            for transport in transports:
                 transport.close()
 
 

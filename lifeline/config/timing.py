@@ -19,7 +19,7 @@ def check_timing(inventory: Inventory) -> list[Finding]:
             findings += _check_source((*path, "time_sources", source_name), inventory, site, source)
         findings += _check_places((*path, "time_sources"), site)
         if site.timing is not None:
-            findings += _check_service((*path, "timing"), site, site.timing)
+            findings += _check_service((*path, "timing"), inventory, name, site.timing)
     return findings
 
 
@@ -61,13 +61,20 @@ def _check_places(path: KeyPath, site: Site) -> Iterator[Finding]:
             yield Finding((*path, name), message, at_key=True)
 
 
-def _check_service(path: KeyPath, site: Site, service: TimeService) -> Iterator[Finding]:
+def _check_service(path: KeyPath, inventory: Inventory, name: str, service: TimeService) -> Iterator[Finding]:
+    site = inventory.sites[name]
     for client in service.clients:
-        if client not in site.devices:
-            hint = did_you_mean(client, site.devices, _("there are"))[1]
-            message = _("there is no device {name!r} at this site").format(name=client)
+        at, device = service.place_of(client, name)
+        if at not in inventory.sites:
+            hint = did_you_mean(at, inventory.sites, _("there are"))[1]
+            yield Finding((*path, "clients", client), _("there is no site {name!r}").format(name=at), hint, at_key=True)
+        elif device not in inventory.sites[at].devices:
+            hint = did_you_mean(device, inventory.sites[at].devices, _("there are"))[1]
+            message = _("there is no device {name!r} at this site").format(name=device)
+            if at != name:
+                message = _("there is no device {name!r} at {site}").format(name=device, site=at)
             yield Finding((*path, "clients", client), message, hint, at_key=True)
-        elif site.devices[client].address is None:
+        elif inventory.sites[at].devices[device].address is None:
             message = _("{name!r} has no address to be asked at").format(name=client)
             yield Finding((*path, "clients", client), message, at_key=True)
     fed = [name for name, source in site.time_sources.items() if source.chrony is not None]

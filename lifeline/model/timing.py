@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from pydantic.dataclasses import dataclass
 
 from ..i18n import _
-from .fields import STRICT, Address, Id
+from .fields import ID_PATTERN, STRICT, Address, Id
 
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -29,6 +29,10 @@ Path = Annotated[str, AfterValidator(_absolute)]
 """An absolute path."""
 SocketPath = Annotated[str, StringConstraints(max_length=107), AfterValidator(_absolute)]
 """An absolute path that fits into sockaddr_un."""
+
+
+ClientId = Annotated[str, StringConstraints(pattern=f"^({ID_PATTERN[1:-1]}/)?{ID_PATTERN[1:-1]}$")]
+"""A device of the same site, or `site/device`."""
 
 
 class TimeSourceKind(StrEnum):
@@ -224,5 +228,11 @@ class TimeService:
     """The chronyd that is fed; where absent lifeline only watches."""
     leap_table: Path = "/usr/share/zoneinfo/leap-seconds.list"
     """The IERS's table of leap seconds, as tzdata has it."""
-    clients: dict[Id, Positive] = Field(default_factory=dict)
-    """Devices of the site whose NTP time is sampled, and how far each may be off, ns."""
+    clients: dict[ClientId, Positive] = Field(default_factory=dict)
+    """Devices whose NTP time is sampled, here or as `site/device` elsewhere, and how far each may be off, ns."""
+
+    @staticmethod
+    def place_of(client: str, site: str) -> tuple[str, str]:
+        """Return the site and the device of a client of a site."""
+        elsewhere, _slash, device = client.rpartition("/")
+        return elsewhere or site, device

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tui_govnet import NOW_NS, FakeHub
-from tui_pilot import loaded, text_of
+from tui_pilot import loaded, text_of, until
 
 from lab.simulators.time_sky import Fault
 from lab.simulators.time_world import World
@@ -75,3 +75,38 @@ async def test_without_a_daemon_it_says_what_to_start(interface: SimpleNamespace
         await pilot.press("4")
         await loaded(pilot)
         assert "lifeline time run" in text_of(app)
+
+
+async def test_a_source_is_excluded_only_armed_planned_and_typed_out(open_app: Any) -> None:
+    hub = FakeHub(shown=[view("core-wired")])
+    app = open_app(hub)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await loaded(pilot)
+        await pilot.press("4")
+        await loaded(pilot)
+        await pilot.press("a")
+        await pilot.pause()
+        assert hub.orders == []
+        await pilot.press("ctrl+e", "a")
+        await until(lambda: app.screen.query("#orders"), pilot)
+        await pilot.press("down", "down", "enter")  # exclude and select of beidou come first
+        await until(lambda: app.screen.query("#typed") and app.screen.step.name == "PLANNED", pilot)
+        assert [(it["command"], it["target"], it["dry_run"]) for it in hub.orders] == [
+            ("time.exclude", "time:core-wired/gps", True)
+        ]
+        hub.answer = {"phase": "done", "detail": "gps is not selected until it is released"}
+        await pilot.press(*("minus" if it == "-" else "slash" if it == "/" else it for it in "core-wired/gps"), "enter")
+        await until(lambda: app.screen.step.name == "OVER", pilot)
+        assert hub.orders[-1]["dry_run"] is False
+
+
+def test_what_may_be_ordered_follows_what_stands(interface: SimpleNamespace) -> None:
+    shown = view("core-wired")
+    shown["body"]["sources"][1]["excluded_by"] = "somebody"
+    orders = [
+        (it.command, it.target) for it in interface.module("orders").time_orders("time:core-wired", shown["body"])
+    ]
+    assert orders == [
+        ("exclude", "time:core-wired/beidou"), ("select", "time:core-wired/beidou"), ("release", "time:core-wired/gps"),
+        ("lock", "time:core-wired"), ("release", "time:core-wired"),
+    ]  # fmt: skip

@@ -63,7 +63,7 @@ def judge(
         if check.holds is not None:
             judged[subject, check.name] = _condition(subject, check) if check.holds else None
     for client in clients:
-        subject = f"device:{site}/{client['device']}"
+        subject = f"device:{client['site']}/{client['device']}"
         text = _("{device} is {offset} off the site's trusted time; {limit} are allowed").format(
             device=client["device"], offset=amount(client["offset_ns"], "ns"),
             limit=amount(client["limit_ns"], "ns"))  # fmt: skip

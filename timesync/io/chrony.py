@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from .asked import ended
+
 SOCK: Final = struct.Struct("@qqdiiii")
 """chrony's refclock_sock.c, struct sock_sample: tv, offset, pulse, leap, pad, magic."""
 MAGIC: Final = 0x534F434B
@@ -211,9 +213,9 @@ class Chronyc:
             async with asyncio.timeout(TIMEOUT_S):
                 told, _ = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise ChronyError(f"chronyd at {self.command_socket} does not answer in {TIMEOUT_S:g} s") from None
+        finally:
+            await ended(process)
         text = told.decode("utf-8", "replace").strip()
         if process.returncode or text.startswith(("506", "501", "Could not")):
             raise ChronyError(self._why(text))

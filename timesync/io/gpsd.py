@@ -1,10 +1,15 @@
-"""gpsd's JSON (gpsd_json(5)): what it reports becomes telemetry; a client that outlives gpsd's restarts."""
+"""gpsd's JSON (gpsd_json(5)): what it reports becomes telemetry; a client that outlives gpsd's restarts.
+
+gpsd tells nothing of jamming, spoofing and leap seconds to come. Where a receiver speaks UBX its own messages are asked
+for beside the JSON (`raw`: 1, each packet a line of hexadecimal digits), and read as from a line of our own.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,6 +18,7 @@ import structlog
 from lifeline.clock import wall_ns
 
 from ..core.source import Satellite, Telemetry
+from .stream import StreamView
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +28,8 @@ LONGEST: Final = 64 * 1024
 _SILENT_S: Final = 15.0
 """gpsd with a receiver reports each second; one that says nothing for so long is asked anew."""
 _AGAIN_S: Final = 1.0
-_WATCH: Final = {"enable": True, "json": True}
+_WATCH: Final = {"enable": True, "json": True, "raw": 1}
+_UBX: Final = b"b562"
 _GNSS: Final = {0: "gps", 1: "sbas", 2: "galileo", 3: "beidou", 4: "imes", 5: "qzss", 6: "glonass", 7: "irnss"}
 _RANGES: Final = (
     (1, 32, "gps"), (33, 64, "sbas"), (65, 96, "glonass"), (120, 158, "sbas"), (193, 202, "qzss"),
@@ -43,6 +50,16 @@ class GpsdView:
         self._used: int | None = None
         self._leap_s: int | None = None
         self._date_error_s: float | None = None
+        self._raw = StreamView()
+
+    def line(self, line: bytes, now_s: float, wall_s: float) -> Telemetry | None:
+        """Take a line of gpsd's: a report, or a packet in hexadecimal digits; arguments as for `report`."""
+        if line.startswith(b"{"):
+            return self.report(parse(line), now_s, wall_s)
+        if line.startswith(_UBX):
+            with suppress(ValueError):
+                self._raw.feed(bytes.fromhex(line.decode("ascii", "replace")), now_s, wall_s)
+        return None
 
     def report(self, report: Mapping[str, Any], now_s: float, wall_s: float) -> Telemetry | None:
         """Take a report; return what is known now where it was about the receiver.
@@ -62,8 +79,8 @@ class GpsdView:
             case _:
                 return None
         return Telemetry(
-            now_s, self._fix, self._satellites, self._used, position=self._position, leap_s=self._leap_s,
-            date_error_s=self._date_error_s,
+            now_s, self._fix, self._satellites, self._used, self._raw.jamming, self._raw.spoofing, self._position,
+            self._leap_s if self._raw.leap_s is None else self._raw.leap_s, self._date_error_s,
         )  # fmt: skip
 
     def _tpv(self, report: Mapping[str, Any], wall_s: float) -> None:
@@ -176,7 +193,7 @@ async def _listen(
                 line = await reader.readline()
                 if not line:
                     raise ConnectionError("closed by gpsd")
-                said = view.report(parse(line), now_s(), wall_ns() / 1e9)
+                said = view.line(line, now_s(), wall_ns() / 1e9)
                 if said is not None:
                     break
         failed("")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..core.source import Telemetry
+from .asked import ended
 
 SOCKET: Final = "/var/run/ptp4l"
 """ptp4l's own choice of `uds_address`."""
@@ -92,9 +93,9 @@ async def _ask(socket: str) -> str:
         async with asyncio.timeout(_TIMEOUT_S):
             said, _none = await process.communicate()
     except TimeoutError:
-        process.kill()
-        await process.wait()
         raise OSError(f"ptp4l at {socket} does not answer in {_TIMEOUT_S:g} s") from None
+    finally:
+        await ended(process)
     return said.decode("utf-8", "replace")
 
 

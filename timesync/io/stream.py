@@ -88,6 +88,7 @@ class StreamView:
     Attributes:
         bad: frames that were not understood, bad checksums included.
         good: frames that were.
+        jamming, spoofing, leap_s: what it says of itself, as `Telemetry` has them.
     """
 
     def __init__(self) -> None:
@@ -102,9 +103,9 @@ class StreamView:
         self._date: date | None = None
         self._at: datetime | None = None
         self._clock: time | None = None
-        self._leap_s: int | None = None
-        self._jamming: str | None = None
-        self._spoofing: str | None = None
+        self.leap_s: int | None = None
+        self.jamming: str | None = None
+        self.spoofing: str | None = None
         self._same_times = 0
         self._before = ""
         self._has_gga = False
@@ -126,8 +127,8 @@ class StreamView:
         """Return what is known now."""
         at_s = self._at.timestamp() if self._at else None
         return Telemetry(
-            now_s, self._fix, self.satellites(), self._count, self._jamming, self._spoofing, self._position,
-            self._leap_s, None if at_s is None else at_s - wall_s, stands_still=self._same_times >= 3,
+            now_s, self._fix, self.satellites(), self._count, self.jamming, self.spoofing, self._position,
+            self.leap_s, None if at_s is None else at_s - wall_s, stands_still=self._same_times >= 3,
         )  # fmt: skip
 
     def satellites(self) -> tuple[Satellite, ...] | None:
@@ -249,19 +250,19 @@ class StreamView:
             case "NAV-SAT":
                 self._ubx_satellites(message)
             case "NAV-TIMEGPS":
-                self._leap_s = message.leapS if message.leapSValid else None
+                self.leap_s = message.leapS if message.leapSValid else None
             case "NAV-TIMELS":
-                self._leap_s = message.currLs if message.validCurrLs else None
+                self.leap_s = message.currLs if message.validCurrLs else None
             case "NAV-STATUS":
-                self._spoofing = _SPOOFING.get(message.spoofDetState)
+                self.spoofing = _SPOOFING.get(message.spoofDetState)
             case "MON-HW":
-                self._jamming = _JAMMING.get(message.jammingState)
+                self.jamming = _JAMMING.get(message.jammingState)
             case "MON-RF":
                 states = [getattr(message, f"jammingState_{n:02}", 0) for n in range(1, message.nBlocks + 1)]
-                self._jamming = _JAMMING.get(max(states, default=0))
+                self.jamming = _JAMMING.get(max(states, default=0))
             case "SEC-SIG":
-                self._jamming = _JAMMING.get(message.jammingState) if message.jamDetEnabled else None
-                self._spoofing = _SPOOFING.get(message.spoofingState) if message.spfDetEnabled else None
+                self.jamming = _JAMMING.get(message.jammingState) if message.jamDetEnabled else None
+                self.spoofing = _SPOOFING.get(message.spoofingState) if message.spfDetEnabled else None
         return False
 
     def _ubx_satellites(self, message: Any) -> None:

@@ -1,4 +1,4 @@
-"""Commanding a protection group: choose, see what the hub says it would do, type the group's name, then act."""
+"""Giving a command: choose, see what the hub says it would do, type the name of what it acts on, then act."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _BOX = "width: 76; max-width: 100%; background: $surface; padding: 0 1;"
 
 
 class CommandMenu(ModalScreen[Order | None]):
-    """The commands for one group; returns the chosen one."""
+    """The commands for one group, or for one site's time; returns the chosen one."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss(None)", _("Back")),
@@ -40,28 +40,30 @@ class CommandMenu(ModalScreen[Order | None]):
     DEFAULT_CSS = f"""
     CommandMenu {{ align: center middle; }}
     CommandMenu > DetailPane {{ {_BOX} height: 2; }}
-    CommandMenu > OptionList {{ {_BOX} height: auto; border: none; }}
+    CommandMenu > OptionList {{ {_BOX} height: auto; max-height: 80%; border: none; }}
     """
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, name: str, orders: Sequence[Order] = ORDERS) -> None:
         super().__init__()
-        self._group = group
+        self._object, self._orders = name, orders
 
     def compose(self) -> ComposeResult:
         """Yield the title, the commands and the keys."""
         look = cast("LifelineApp", self.app).look
         yield DetailPane(look, id="about")
-        yield OptionList(*(Option(f"{order.title}: {order.purpose}") for order in ORDERS), id="orders", compact=True)
+        yield OptionList(
+            *(Option(f"{order.title}: {order.purpose}") for order in self._orders), id="orders", compact=True
+        )
         yield KeyBar(look)
 
     def on_mount(self) -> None:
         """Show the title and take the keys."""
-        self.query_one(DetailPane).show([heading(_("Command {group}").format(group=self._group))], 0)
+        self.query_one(DetailPane).show([heading(_("Command {group}").format(group=self._object))], 0)
         self.query_one(OptionList).focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Return the chosen command."""
-        self.dismiss(ORDERS[event.option_index])
+        self.dismiss(self._orders[event.option_index])
 
     def action_choose(self) -> None:
         """Return the command under the cursor."""
@@ -78,7 +80,7 @@ class Step(Enum):
 
 
 class ConfirmScreen(ModalScreen[None]):
-    """Shows what a command would do, and carries it out when the group's name has been typed out."""
+    """Shows what a command would do, and carries it out when the name of what it acts on has been typed out."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", _("Leave")),
@@ -90,9 +92,10 @@ class ConfirmScreen(ModalScreen[None]):
     ConfirmScreen > #typed {{ {_BOX} height: 1; background: $boost; }}
     """
 
-    def __init__(self, group: str, order: Order) -> None:
+    def __init__(self, target: str, order: Order) -> None:
         super().__init__()
-        self._group = group
+        self._target = order.target or target
+        self._group = self._target.partition(":")[2]
         self._order = order
         self._key = secrets.token_hex(16)
         self._lines: list[Line] = []
@@ -127,7 +130,7 @@ class ConfirmScreen(ModalScreen[None]):
             self._over(*lines, BLANK, text(Cell(_("It cannot be ordered now."), "critical")))
             return
         self.step = Step.PLANNED
-        self._tell(*lines, BLANK, text(Cell(_("Type the group's name and press Enter to act; Esc leaves."), "strong")))
+        self._tell(*lines, BLANK, text(Cell(_("Type the name and press Enter to act; Esc leaves."), "strong")))
         box = self.query_one(Input)
         box.disabled = False
         box.focus()
@@ -147,8 +150,8 @@ class ConfirmScreen(ModalScreen[None]):
         """Send the command; None when the hub does not answer or says no, which is shown."""
         try:
             command: dict[str, Any] = await self.lifeline.client.command(
-                f"protection.{self._order.command}",
-                f"group:{self._group}",
+                f"{self._order.domain}.{self._order.command}",
+                self._target,
                 to=self._order.to,
                 dry_run=dry_run,
                 idempotency_key=None if dry_run else self._key,
@@ -156,7 +159,7 @@ class ConfirmScreen(ModalScreen[None]):
         except (HubUnreachableError, HubRefusedError, HubAddressError) as error:
             lines = [text(Cell(told(str(error), self.lifeline.model), "critical"))]
             if not dry_run and isinstance(error, HubUnreachableError):
-                lines.append(text(Cell(_("Whether it was carried out is not known; the group's state will show it."))))
+                lines.append(text(Cell(_("Whether it was carried out is not known; what is shown of it will tell."))))
             self._over(*lines)
             return None
         return command
@@ -178,12 +181,12 @@ class ConfirmScreen(ModalScreen[None]):
     # ---- what the user does ----
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Act, when what was typed is the group's name and commands are still allowed."""
+        """Act, when what was typed is the name and commands are still allowed."""
         event.stop()
         self.action_submit()
 
     def action_submit(self) -> None:
-        """Act, when what was typed is the group's name and commands are still allowed."""
+        """Act, when what was typed is the name and commands are still allowed."""
         if self.step is Step.OVER:
             self.dismiss()
         elif self.step is Step.PLANNED and self.query_one(Input).value.strip() != self._group:

@@ -72,4 +72,4 @@ class LinksScreen(ListScreen):
     def _confirm(self, group: str, order: Order | None) -> None:
         """Show what the chosen command would do."""
         if order is not None:
-            self.app.push_screen(ConfirmScreen(group, order))
+            self.app.push_screen(ConfirmScreen(f"group:{group}", order))

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from lifeline.i18n import _
 
 from ..cells import Line, Row
 from ..columns import Column, title_width
 from ..model import Change, NetworkModel
+from ..orders import Order, time_orders
 from ..time_view import STATE, time_detail, time_row
 from .base import ListScreen
+from .command import CommandMenu, ConfirmScreen
 
 SUBJECT = "time:"
 
 
 class TimeScreen(ListScreen):
-    """Sites whose time is arbitrated."""
+    """Sites whose time is arbitrated; sources are selected, excluded, locked and released where that is allowed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("a", "command", _("Act"))]
 
     def columns(self) -> list[Column]:
         """Return the columns of `time_row`."""
@@ -50,3 +52,22 @@ class TimeScreen(ListScreen):
         if any(key.startswith(SUBJECT) for key in self.model.live):
             return []
         return [_("No time daemon has been heard: start `lifeline time run` at the sites.")]
+
+    # ---- what the user does ----
+
+    def action_command(self) -> None:
+        """Choose an order for the chosen site's time, when that is allowed."""
+        subject = self.table.chosen or ""
+        view = self.model.live.get(subject)
+        if not self.lifeline.armed_s():
+            self.notify(_("Commands are not allowed yet: Ctrl+E arms for five minutes."), severity="warning")
+        elif self.lifeline.frozen_at_ns is not None:
+            self.notify(_("The view is frozen: `p` lets it go on."), severity="warning")
+        elif view is not None:
+            orders = tuple(time_orders(subject, view["body"]))
+            self.app.push_screen(CommandMenu(subject.partition(":")[2], orders), self._confirm)
+
+    def _confirm(self, order: Order | None) -> None:
+        """Show what the chosen order would do."""
+        if order is not None:
+            self.app.push_screen(ConfirmScreen(order.target, order))

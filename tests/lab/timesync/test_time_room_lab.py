@@ -93,3 +93,24 @@ def test_a_chronyd_that_is_gone_is_told_with_the_next_step(room: Rig) -> None:
     room.until(lambda s: "start" in (s["gate"]["trouble"] or "") or "does not" in (s["gate"]["trouble"] or ""), 12)
     room.start_chronyd(OURS)
     room.until(lambda s: s["gate"]["trouble"] == "" and s["gate"]["tracking"], 30)
+
+
+def test_a_base_station_that_drifts_alone_is_no_wrong_source(room: Rig) -> None:
+    def clients(state: dict) -> dict[str, bool | None]:
+        return {it["device"]: it["off"] for it in state["clients"]}
+
+    def sound(state: dict) -> bool:
+        return len(state["selected"]) == 2 and clients(state) == {"bts-1": False, "bts-2": False}
+
+    room.until(sound, 60)
+    room.inject("bts-2", "step", 80e6)
+    try:
+        room.until(lambda s: clients(s) == {"bts-1": False, "bts-2": True}, 40)
+        state = room.state()
+    finally:
+        room.heal("bts-2")
+    assert state is not None
+    assert not [it["source"] for it in state["sources"] if it["verdict"]]
+    off = next(it for it in state["clients"] if it["device"] == "bts-2")
+    assert off["site"] == "field"
+    assert off["offset_ns"] == pytest.approx(80e6, abs=off["floor_ns"])
