@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,18 @@ from noc.client import HubClient
 from .ask import Duration, View, age_text, ask, hub_option
 from .output import ExitCode, Styled, VerbError, emit, emit_json, emit_table, json_option
 from .power_control import control, test
+from .power_show import (
+    emit_outcome,
+    emit_outcomes,
+    emit_site,
+    figure,
+    network_timeline,
+    outcome_json,
+    outcome_verdict,
+    shown,
+    span,
+    wall,
+)
 
 if TYPE_CHECKING:
     from lifeline.model.inventory import Inventory
@@ -24,7 +36,6 @@ if TYPE_CHECKING:
     from power.core.network import Network
     from power.core.situation import Situation
 
-_COLOUR = {"met": "green", "uncertain": "yellow", "missed": "red", "unknown": "magenta"}
 _EXIT = {"met": ExitCode.OK, "uncertain": ExitCode.DEGRADED, "unknown": ExitCode.DEGRADED, "missed": ExitCode.CRITICAL}
 
 _inventory = click.option(
@@ -57,34 +68,42 @@ def run_(settings: Settings) -> int:
 # ---------------------------------------------------------------- status, autonomy
 
 
-@power.command(help=_("Show every site's power: on what it runs, how long it lasts against its target.\n\n"
-                      "\b\nExample:\n  lifeline power status"))  # fmt: skip
+@power.command(help=_("Show every site's power: on what it runs, how long it lasts against its target, whether it "
+                      "is ready. With SITE show what its devices say, and what its batteries have shown to hold.\n\n"
+                      "\b\nExamples:\n  lifeline power status\n  lifeline power status core-wired"))  # fmt: skip
+@click.argument("site", required=False)
 @hub_option()
 @json_option()
-def status(hub: str | None, as_json: bool) -> ExitCode:
+def status(site: str | None, hub: str | None, as_json: bool) -> ExitCode:
     """Show the sites' live states."""
-    live = _live(hub)
+    live = _live(hub, site or "")
+    if site:
+        _one(live, site)
     if as_json:
         emit_json("lifeline.power-status/1", {"sites": live})
     else:
         emit_table(
-            [_("Site"), _("Runs on"), _("System"), _("N-1"), _("Target"), _("Verdict"), _("Heard")],
+            [_("Site"), _("Runs on"), _("System"), _("N-1"), _("Target"), _("Verdict"), _("Ready"), _("Heard")],
             [_status_row(it) for it in live],
         )
+        if site:
+            emit("")
+            emit_site(live[0]["body"])
     return _worst(*(_verdict(it) for it in live))
 
 
 def _status_row(view: View) -> list[object]:
     body = view["body"]
-    n, n_1 = (_figure(body, "system", redundancy) for redundancy in ("n", "n-1"))
+    n, n_1 = (figure(body, "system", redundancy) for redundancy in ("n", "n-1"))
     heard = age_text((clock.wall_ns() - view["heard_at_ns"]) / 1e9)
-    return [view["site"], body["runs_on"], _span(n), _span(n_1), f"{body['target_h']:g} h", _shown(_verdict(view)),
-            heard if view["fresh"] else f"{heard}?"]  # fmt: skip
+    ready = body["ready"]["verdict"] if view["fresh"] else "unknown"
+    return [view["site"], body["runs_on"], span(n), span(n_1), f"{body['target_h']:g} h", shown(_verdict(view)),
+            shown(ready), heard if view["fresh"] else f"{heard}?"]  # fmt: skip
 
 
 def _verdict(view: View) -> str:
     """Return a site's verdict; what is stale is unknown."""
-    return str(_figure(view["body"], "system", "n")["verdict"]) if view["fresh"] else "unknown"
+    return str(figure(view["body"], "system", "n")["verdict"]) if view["fresh"] else "unknown"
 
 
 @power.command(help=_("Show how long SITE lasts: batteries, fuel, both; with all parts and without the worst one; at "
@@ -114,7 +133,7 @@ def autonomy(
         emit_json("lifeline.power-autonomy/1", {"site": site, **{k: v for k, v in body.items() if k != "schema"}})
     else:
         _emit_figures(body, why=why)
-    return _EXIT[str(_figure(body, "system", "n")["verdict"])]
+    return _EXIT[str(figure(body, "system", "n")["verdict"])]
 
 
 def _emit_figures(body: View, *, why: bool) -> None:
@@ -132,18 +151,18 @@ def _emit_figures(body: View, *, why: bool) -> None:
             _("N-1 against target"),
         ],
         [
-            [name, load, _span(n), _span(n_1), n_1["worst"], _shown(n["verdict"]), _shown(n_1["verdict"])]
+            [name, load, span(n), span(n_1), n_1["worst"], shown(n["verdict"]), shown(n_1["verdict"])]
             for kind, name in kinds.items()
             for case, load in loads.items()
-            for n, n_1 in [(_figure(body, kind, "n", case), _figure(body, kind, "n-1", case))]
+            for n, n_1 in [(figure(body, kind, "n", case), figure(body, kind, "n-1", case))]
         ],
     )
     if (chance := body["probability"]) is not None:
         emit(_("Chance to reach the target: {mid:.1%} ({low:.1%} to {high:.1%})").format(**chance))
     if why:
-        for figure in body["figures"]:
-            emit(f"\n{figure['kind']} {figure['redundancy']} {figure['load']}: {figure['sentence']}")
-            for it in figure["inputs"]:
+        for told in body["figures"]:
+            emit(f"\n{told['kind']} {told['redundancy']} {told['load']}: {told['sentence']}")
+            for it in told["inputs"]:
                 emit(f"  {it['name']} = {_number(it['value'])} {it['unit']}  {it['origin']}, {age_text(it['age_s'])}")
 
 
@@ -197,77 +216,19 @@ def whatif(
         factor, kw = load_change(load) if load else (1.0, None)
         change = Change(lose, factor, kw, temp)
         names = _places(loaded, where)
-        known = _known(loaded, names, assume, hub)
+        known = _known(loaded, names, assume, hub, begins.date())
         outcomes = [what_if(where, *known[where], change)] if where in loaded.sites else what_if_all(known, change)
     except WhatIfError as error:
         raise VerbError(str(error), ExitCode.USAGE) from None
+    told = [outcome_json(it) for it in outcomes]
     if as_json:
-        emit_json("lifeline.power-whatif/1", {"at": begins.isoformat(), "outcomes": [_outcome(it) for it in outcomes]})
+        emit_json("lifeline.power-whatif/1",
+                  {"at": begins.isoformat(), "outcomes": told, "timeline": network_timeline(told)})  # fmt: skip
     elif where in loaded.sites:
-        _emit_outcome(_outcome(outcomes[0]), begins)
+        emit_outcome(told[0], begins)
     else:
-        emit_table(
-            [_("Site"), _("Dark after"), _("Not before"), _("Not after"), _("At"), _("Target"), _("Verdict")],
-            [_outcome_row(_outcome(it), begins) for it in outcomes],
-        )
-    return _worst(*(_outcome_verdict(_outcome(it)) for it in outcomes))
-
-
-def _outcome(outcome: Any) -> dict[str, Any]:
-    from power.core.body import figures_to_json, timeline_to_json
-
-    return {
-        "site": outcome.site,
-        "target_h": outcome.network.plant.target_autonomy_h,
-        "dark_h": None if outcome.dark_h is None else outcome.dark_h._asdict(),
-        "missing": list(outcome.missing),
-        "timeline": None if outcome.timeline is None else timeline_to_json(outcome.timeline),
-        "figures": figures_to_json(outcome.assessment),
-    }
-
-
-def _outcome_verdict(view: View) -> str:
-    dark = view["dark_h"]
-    if dark is None:
-        return "unknown"
-    target_h = view["target_h"]
-    return "met" if dark["low"] >= target_h else "uncertain" if dark["mid"] >= target_h else "missed"
-
-
-def _outcome_row(view: View, begins: datetime) -> list[object]:
-    from power.core.explain import hours_text
-
-    dark = view["dark_h"]
-    end = [f"{view['target_h']:g} h", _shown(_outcome_verdict(view))]
-    if dark is None:
-        return [view["site"], _("unknown"), None, None, ", ".join(view["missing"]), *end]
-    if view["timeline"]["dark_h"] is None:
-        return [view["site"], _("not within {n:g} h").format(n=dark["mid"]), None, None, None, *end]
-    spans = [hours_text(dark[bound]) for bound in ("mid", "low", "high")]
-    return [view["site"], *spans, _wall(begins, dark["mid"]), *end]
-
-
-def _emit_outcome(view: View, begins: datetime) -> None:
-    emit_table([_("Site"), _("Dark after"), _("Not before"), _("Not after"), _("At"), _("Target"), _("Verdict")],
-               [_outcome_row(view, begins)])  # fmt: skip
-    if view["timeline"] is not None:
-        emit("")
-        emit_table(
-            [_("After"), _("At"), _("Part"), _("What happens")],
-            [[f"{it['at_h']:.3f} h", _wall(begins, it["at_h"]), it["subject"], _happening(it["what"])]
-             for it in view["timeline"]["happenings"]],
-        )  # fmt: skip
-    for redundancy in ("n", "n-1"):
-        emit(f"\n{redundancy.upper()}: {_figure(view, 'system', redundancy)['sentence']}")
-
-
-def _happening(what: str) -> str:
-    return {
-        "lost": _("is lost"), "returned": _("is back"), "starting": _("starts"), "running": _("carries load"),
-        "fuel-out": _("runs out of fuel"), "pump-idle": _("pump stands"), "on-battery": _("goes onto its batteries"),
-        "on-input": _("is fed again"), "battery-empty": _("is empty"), "overloaded": _("is overloaded"),
-        "load-dark": _("is dark"), "load-back": _("is fed again"), "site-dark": _("the site is dark"),
-    }[what]  # fmt: skip
+        emit_outcomes(told, begins)
+    return _worst(*(outcome_verdict(it) for it in told))
 
 
 # ---------------------------------------------------------------- plan
@@ -305,7 +266,7 @@ def plan_shed(
         emit_table(
             [_("Step"), _("Shed"), _("kW"), _("Site lasts"), _("At least"), _("Target"), _("Verdict")],
             [[n, it.load or _("nothing yet"), it.kw, hours_text(it.figure.mid_h), hours_text(it.figure.low_h),
-              f"{network.plant.target_autonomy_h:g} h", _shown(it.verdict.value)] for n, it in enumerate(steps)],
+              f"{network.plant.target_autonomy_h:g} h", shown(it.verdict.value)] for n, it in enumerate(steps)],
         )  # fmt: skip
     return _EXIT[steps[-1].verdict.value]
 
@@ -358,8 +319,8 @@ def plan_fuel(
         now = _time(None)
         emit_table(
             [_("Leave"), _("Tanker"), _("Site"), _("Litres"), _("Arrive"), _("Needed by"), _("Late")],
-            [[_wall(now, it.leave_h), it.tanker, it.site, round(it.litres), _wall(now, it.arrive_h),
-              _wall(now, it.need_by_h), Styled(f"{it.late_h:.1f} h", "red") if it.late_h > 0 else _("no")]
+            [[wall(now, it.leave_h), it.tanker, it.site, round(it.litres), wall(now, it.arrive_h),
+              wall(now, it.need_by_h), Styled(f"{it.late_h:.1f} h", "red") if it.late_h > 0 else _("no")]
              for it in trips],
         )  # fmt: skip
         for name in unknown:
@@ -402,17 +363,20 @@ def _places(loaded: Inventory, where: str) -> list[str]:
 
 
 def _known(
-    loaded: Inventory, sites: list[str], assume: str | None, hub: str | None
+    loaded: Inventory, sites: list[str], assume: str | None, hub: str | None, day: date | None = None
 ) -> dict[str, tuple[Network, Situation]]:
-    """Return each site's plant with what is assumed of it, or what the hub has heard; nothing heard is unknown."""
+    """Return each site's plant with what is assumed of it, or what the hub has heard; nothing heard is unknown.
+
+    Batteries and fuel are as old as they are on that day, today where none is given.
+    """
     from power.core.body import situation_from_json
     from power.core.network import Network
     from power.core.situation import Situation
 
     if assume is not None:
-        return {site: _assumed(loaded, site, assume) for site in sites}
+        return {site: _assumed(loaded, site, assume, day) for site in sites}
     heard = {view["site"]: view for view in _live(hub)}
-    now_ns, today = clock.wall_ns(), datetime.fromtimestamp(clock.wall_ns() / 1e9, UTC).date()
+    now_ns, today = clock.wall_ns(), day or _time(None).date()
     known = {}
     for site in sites:
         plant = loaded.sites[site].power
@@ -421,11 +385,12 @@ def _known(
         situation = Situation(today)
         if view is not None and view["fresh"]:
             situation = situation_from_json(view["body"]["situation"], (now_ns - view["heard_at_ns"]) / 1e9)
+            situation = replace(situation, today=today)
         known[site] = Network(plant), situation
     return known
 
 
-def _assumed(loaded: Inventory, site: str, assume: str) -> tuple[Network, Situation]:
+def _assumed(loaded: Inventory, site: str, assume: str, day: date | None = None) -> tuple[Network, Situation]:
     """Return a site's plant in an assumed situation."""
     from power.core.assume import assumed
     from power.core.network import Network
@@ -434,9 +399,8 @@ def _assumed(loaded: Inventory, site: str, assume: str) -> tuple[Network, Situat
     plant = loaded.sites[name].power
     assert plant is not None
     network = Network(plant)
-    today = datetime.fromtimestamp(clock.wall_ns() / 1e9, UTC).date()
     try:
-        return network, assumed(network, assume, today)
+        return network, assumed(network, assume, day or _time(None).date())
     except ValueError as error:
         raise VerbError(str(error), ExitCode.USAGE) from None
 
@@ -454,23 +418,6 @@ def _one(live: list[dict[str, Any]], site: str) -> dict[str, Any]:
     if not live:
         raise VerbError(_("the hub has heard nothing of the power of {site}").format(site=site), ExitCode.DEGRADED)
     return live[0]
-
-
-def _figure(body: View, kind: str, redundancy: str, case: str = "present") -> Mapping[str, Any]:
-    return next(it for it in body["figures"] if (it["kind"], it["redundancy"], it["load"]) == (kind, redundancy, case))
-
-
-def _span(figure: View) -> str:
-    from power.core.explain import hours_text
-
-    if figure["h"] is None:
-        return _("unknown")
-    return f"{hours_text(figure['h'])} ({hours_text(figure['low_h'])} - {hours_text(figure['high_h'])})"
-
-
-def _shown(verdict: str) -> Styled:
-    words = {"met": _("met"), "uncertain": _("uncertain"), "missed": _("missed"), "unknown": _("unknown")}
-    return Styled(words[verdict], _COLOUR[verdict])
 
 
 def _number(value: object) -> str:
@@ -491,9 +438,3 @@ def _time(text: str | None) -> datetime:
             _("{text!r} is no time; write it like 2026-05-12T14:28").format(text=text), ExitCode.USAGE
         ) from None
     return at if at.tzinfo else at.replace(tzinfo=UTC)
-
-
-def _wall(begins: datetime, hours: float) -> str:
-    if hours > 24 * 365:
-        return "-"
-    return (begins + timedelta(hours=hours)).strftime("%m-%d %H:%M")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
@@ -22,7 +24,7 @@ from noc.client import HubClient
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(not installed(), reason="NUT's upsd and dummy-ups are not installed")]
 
 LIFELINE = Path(sys.executable).with_name("lifeline")
-POLL_S = 1
+POLL_S = 2
 INVENTORY = """\
 lifeline: 1
 sites:
@@ -61,7 +63,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def eventually(look, within_s: float = 15.0):
+async def eventually(look, within_s: float = 60.0):
     """Return what `look` gives once it gives something."""
     ends_s = monotonic_s() + within_s
     while True:
@@ -124,7 +126,10 @@ async def plant(tmp_path: Path) -> AsyncIterator[Plant]:
                 for process in reversed(processes):
                     process.send_signal(signal.SIGTERM)
                 for process in processes:
-                    process.wait(10)
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        process.wait(20)
+                    process.kill()
+                    process.wait()
 
 
 def _there(path: Path):
@@ -154,6 +159,8 @@ async def test_what_is_lost_is_told_and_what_lasts_is_known(plant: Plant) -> Non
 
     code, status = await plant.ask("status")
     assert (code, status["sites"][0]["body"]["runs_on"]) == (0, "utility")
+    code, shown = await plant.ask("status", "station")
+    assert (code, shown["sites"][0]["body"]["ready"]) == (0, {"verdict": "ready", "because": []})
     code, autonomy = await plant.ask("autonomy", "station")
     assert (code, len(autonomy["figures"])) == (0, 18)
     code, whatif = await plant.ask("whatif", "station", "--lose", "feed:all", "--lose", "genset:1")
@@ -175,7 +182,7 @@ async def test_what_is_lost_is_told_and_what_lasts_is_known(plant: Plant) -> Non
 
     await eventually(on_battery)
     # The dummy driver takes up to a second to read its file; the rest are our polls.
-    assert monotonic_s() - lost_s < 2 * POLL_S + 3
+    assert monotonic_s() - lost_s < 2 * POLL_S + 10
     assert (await plant.state())["runs_on"] == "battery"
 
     plant.genset.genset.called = True
@@ -217,7 +224,7 @@ async def test_a_failed_start_is_told_and_a_silent_device_makes_figures_unknown_
         async def silent() -> bool:
             return ("power:station/ups-1", "silent") in await plant.raised()
 
-        await eventually(silent, 25)
+        await eventually(silent)
         state = await plant.state()
         system = next(it for it in state["figures"] if it["kind"] == "system")
         assert system["verdict"] == "unknown"
@@ -230,20 +237,28 @@ async def test_a_failed_start_is_told_and_a_silent_device_makes_figures_unknown_
         plant.nut.thaw("ups")
 
 
+async def order(plant: Plant, *words: str) -> tuple[int, str, str]:
+    """Command something; ask again while the part has not been heard of for three polls, as on a busy machine."""
+
+    async def answered() -> tuple[int, str, str] | None:
+        code, told = await plant.ask(*words)
+        command = told["command"]
+        return None if "not known now" in command["detail"] else (code, command["phase"], command["detail"])
+
+    return await eventually(answered)
+
+
 async def test_a_generator_is_started_and_stopped_in_two_steps_with_interlocks_and_on_record(plant: Plant) -> None:
     genset = plant.genset.genset
-    code, told = await plant.ask("control", "station", "generator-1", "start")
-    assert (code, told["command"]["phase"]) == (0, "planned")
+    assert await order(plant, "control", "station", "generator-1", "start") == (0, "planned", ANY)
     assert genset.mode is Mode.AUTO  # a dry run touches nothing
-    code, told = await plant.ask("control", "station", "generator-1", "start", "--yes")
-    assert (code, told["command"]["phase"]) == (0, "done"), told["command"]["detail"]
+    assert await order(plant, "control", "station", "generator-1", "start", "--yes") == (0, "done", ANY)
     assert (genset.mode, genset.wanted) == (Mode.MANUAL, True)
-    code, told = await plant.ask("control", "station", "generator-1", "start", "--yes")
-    assert (code, told["command"]["phase"]) == (5, "refused")
-    assert "wait 60 s" in told["command"]["detail"]
-    code, told = await plant.ask("control", "station", "generator-1", "stop", "--yes")
-    assert (code, told["command"]["phase"]) == (0, "done"), told["command"]["detail"]
+    code, phase, detail = await order(plant, "control", "station", "generator-1", "start", "--yes")
+    assert (code, phase) == (5, "refused")
+    assert "wait 60 s" in detail
+    assert await order(plant, "control", "station", "generator-1", "stop", "--yes") == (0, "done", ANY)
     assert (genset.mode, genset.wanted) == (Mode.AUTO, False)
-    code, told = await plant.ask("test", "station", "ups-1")
-    assert (code, told["command"]["detail"]) == (5, "The inventory does not admit battery-test at ups-1.")
+    code, phase, detail = await order(plant, "test", "station", "ups-1")
+    assert (code, detail) == (5, "The inventory does not admit battery-test at ups-1.")
     assert {it["phase"] for it in await plant.client.commands()} == {"done", "refused"}
