@@ -71,6 +71,10 @@ class Tank:
         self.fuel_l += taken
         return taken
 
+    def refill(self, litres: float) -> None:
+        """Fill it up to so many litres; what is beyond stays: fuel that goes without being burnt looks like theft."""
+        self.fuel_l = max(self.fuel_l, litres)
+
     def step(self, seconds: float) -> None:
         """Let it leak, and its pump refill it, for so long."""
         self.draw(self.leak_l_per_h * seconds / 3600)

@@ -171,7 +171,7 @@ class SimulatedPlant:
         for genset in self.gensets.values():
             genset.reset()
         for tank in self.tanks.values():
-            tank.fuel_l = tank.capacity_l * self.fuel_share
+            tank.refill(tank.capacity_l * self.fuel_share)
         for unit in self.units.values():
             unit.charge = 1.0
         self.dark_at_s = None

@@ -200,7 +200,9 @@ class Room:
                 return _set(plant.tanks[at], "leak_l_per_h", size)
             case "empty" | "level":
                 tank = plant.tanks[at]
-                return _set(tank, "fuel_l", tank.floor_l if kind == "empty" else tank.capacity_l * min(size, 100) / 100)
+                before_l = tank.fuel_l
+                tank.fuel_l = tank.floor_l if kind == "empty" else tank.capacity_l * min(size, 100) / 100
+                return lambda: tank.refill(before_l)
             case "hasten":
                 return _set(self, "rate", max(1.0, size))
             case "silent":

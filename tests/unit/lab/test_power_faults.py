@@ -118,6 +118,15 @@ def test_the_plant_is_serviced_once_the_last_fault_is_healed_and_not_before(faul
     assert plant.tanks["generator-2"].fuel_l == 2400
 
 
+def test_healing_takes_no_fuel_away_that_a_tanker_has_brought(faults: Faults, node: Node) -> None:
+    tank = node.room.plant.tanks["generator-1"]
+    faults.inject("power", "core-wired/generator-1", mode="level", size=10)
+    assert tank.fuel_l == 300
+    assert node.ask_plant("core-wired", {"act": "deliver", "at": "generator-1", "litres": 9999}) == {"taken_l": 2700}
+    faults.heal()
+    assert tank.fuel_l == 3000
+
+
 def test_a_fault_that_does_not_take_hold_is_undone(faults: Faults, node: Node) -> None:
     node.deaf = True
     with pytest.raises(LabError, match="did not take hold"):
