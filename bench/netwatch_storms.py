@@ -113,7 +113,7 @@ async def _ours() -> tuple[float, float]:
             "    devices:\n      station: {kind: base-station, address: 127.0.0.1, profile: tait-tb9300}\n"
         )
         watch = Watch(load_inventory(file), ["a"], _Nobody(), 5.0)
-    receiver = Receiver(lambda datagram, source: _ignore(watch.trap(datagram, source)))
+    receiver = Receiver(lambda datagram, source: watch.trap(datagram, source)[1])
     sock = receiver.bind("127.0.0.1", TRAP_PORT)
     task = asyncio.create_task(receiver.run(sock))
     sender = await asyncio.create_subprocess_exec(
@@ -131,10 +131,6 @@ async def _ours() -> tuple[float, float]:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     return float(BURST - receiver.handled), max(0.0, last_s - sent_s)
-
-
-def _ignore(_subject: str | None) -> None:
-    """Nobody is asked at once here."""
 
 
 def _snmptrapd() -> float | None:

@@ -13,14 +13,16 @@ from lifeline.devices.follow import News
 from lifeline.i18n import _
 from lifeline.model.inventory import Device, DeviceKind, Inventory
 from lifeline.model.judgement import Judgement
-from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause, Reading
+from lifeline.model.records import Condition, EventType, PerceivedSeverity, ProbableCause, Quality, Reading
 
 from .core import syslog
 from .core.body import device_state
 from .core.device import UNREACHABLE, DeviceWatch
 from .core.links import LinkWatch
+from .core.service import ServiceWatch
 from .core.trap import Notification, parse
 from .io.poll import Device as Polled
+from .io.probes import PROBES, Probed
 
 STALE_PERIODS: Final = 3
 _OTHERS: Final = frozenset({
@@ -54,6 +56,7 @@ class Thing:
     watch: DeviceWatch
     family: Family | None = None
     polled: Polled | None = None
+    services: tuple[ServiceWatch, ...] = ()
 
     @property
     def snmp(self) -> bool:
@@ -86,7 +89,9 @@ class Watch:
             for name, device in inventory.sites[site].devices.items():
                 if device.address is not None:
                     subject = f"device:{site}/{name}"
-                    self.things[subject] = Thing(site, name, device, DeviceWatch(subject, device.kind))
+                    served = tuple(ServiceWatch(subject, it, it.port or PROBES[it.probe][1]) for it in device.services)
+                    known = DeviceWatch(subject, device.kind)
+                    self.things[subject] = Thing(site, name, device, known, services=served)
         self._by_address = {str(it.device.address): subject for subject, it in self.things.items()}
         self._at: dict[str, list[Thing]] = {}
         for thing in self.things.values():
@@ -110,6 +115,8 @@ class Watch:
         thing = self.things[subject]
         thing.family = family
         thing.watch.knows(family)
+        if thing.polled is not None:
+            self._hub.judge(thing.watch.cut_off(thing.polled.cut_off))
 
     def heard(self, subject: str, news: News, now_s: float) -> tuple[bool, bool]:
         """Take a device's answers."""
@@ -134,6 +141,7 @@ class Watch:
     def pinged(self, subject: str, round_trip_s: float | None, now_s: float) -> None:
         """Take a ping's outcome: all there is to know of a device that is not asked otherwise."""
         thing = self.things[subject]
+        thing.watch.ping_s = round_trip_s
         if thing.snmp:
             return
         if round_trip_s is None:
@@ -141,22 +149,42 @@ class Watch:
         else:
             self.heard(subject, News((), (), frozenset()), now_s)
 
+    def probed(self, service: ServiceWatch, found: Probed, now_s: float) -> None:
+        """Take a probe's outcome."""
+        thing = self.things[service.subject]
+        if found.ok:
+            judged = service.served(found.took_s, found.values, now_s)
+            at_ns = wall_ns()
+            self._hub.readings([
+                Reading(service.subject, f"service.response_s[{service.name}]", found.took_s, "s", at_ns, Quality.GOOD),
+                *(Reading(service.subject, f"{metric}[{service.name}]", value, "s" if metric.endswith("_s") else "1",
+                          at_ns, Quality.GOOD) for metric, value in found.values.items()),
+            ])  # fmt: skip
+        else:
+            reached = not thing.watch.reach.down
+            judged = service.failed(found.why, found.took_s, now_s, reached=reached)
+        if judged:
+            self._hub.judge(judged)
+
     # ---------------------------------------------------------------- what devices send unasked
 
-    def trap(self, datagram: bytes, source: str) -> str | None:
-        """Take a notification; return the subject to be asked at once, if it is of a known device.
+    def trap(self, datagram: bytes, source: str) -> tuple[str | None, bytes]:
+        """Take a notification; return the subject to be asked at once, if it is of a known device, and the answer.
+
+        An inform of a stranger is not answered: it has not been taken.
 
         Raises:
             MalformedError: it is none.
         """
         told = parse(datagram)
         if told is None:
-            self.counted["needs SNMPv3 or an answer"] += 1
-            return None
-        return self.notified(told, source)
+            self.counted["SNMPv3, and no user who could have sent it"] += 1
+            return None, b""
+        subject = self.notified(told, source)
+        return subject, told.reply if subject is not None else b""
 
     def notified(self, told: Notification, source: str) -> str | None:
-        """Take a notification that has been read; return as `trap`."""
+        """Take a notification that has been read; return the subject to be asked at once."""
         subject = self._by_address.get(told.agent) or self._by_address.get(source)
         if subject is None:
             self.counted["from no device of the inventory"] += 1
@@ -199,14 +227,16 @@ class Watch:
 
     def _show(self, thing: Thing, now_s: float) -> None:
         follower = thing.polled.follower if thing.polled else None
-        body = device_state(thing.site, thing.name, thing.device, thing.watch, follower, now_s, self._stale_s)
+        body = device_state(
+            thing.site, thing.name, thing.device, thing.watch, follower, now_s, self._stale_s, thing.services
+        )
         self._hub.show(thing.watch.subject, body)
 
     def _site(self, site: str) -> Judgement:
         """Judge a site: it is unreachable when nothing at it answers."""
         key = f"site:{site}", UNREACHABLE
         reaches = [it.watch.reach for it in self._at[site]]
-        if all(it.down for it in reaches):
+        if all(it.watch.reach.down and it.watch.ping_s is None for it in self._at[site]):
             text = _("None of its {n} devices answers").format(n=len(reaches))
             return {key: Condition(*key, PerceivedSeverity.CRITICAL, EventType.COMMUNICATIONS,
                                    ProbableCause.COMMUNICATIONS_SUBSYSTEM_FAILURE, text)}  # fmt: skip

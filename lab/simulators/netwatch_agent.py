@@ -31,6 +31,8 @@ _WRONG_DIGEST = "1.3.6.1.6.3.15.1.1.5.0"
 _NOT_IN_WINDOW = "1.3.6.1.6.3.15.1.1.2.0"
 _WINDOW_S = 150
 _MOST_REPETITIONS = 50
+_HUGE = 60_000
+_SYS_DESCR = "1.3.6.1.2.1.1.1.0"
 _HASH = {"sha1": (hashlib.sha1, 12), "sha256": (hashlib.sha256, 24)}
 
 Cell = tuple[int, int | str | bytes]
@@ -66,7 +68,8 @@ def tlv(tag: int, body: bytes) -> bytes:
         return bytes((tag, size)) + body
     if size < 0x100:
         return bytes((tag, 0x81, size)) + body
-    return bytes((tag, 0x82, size >> 8, size & 0xFF)) + body
+    octets = (size.bit_length() + 7) // 8
+    return bytes((tag, 0x80 | octets)) + size.to_bytes(octets, "big") + body
 
 
 def integer(value: int, tag: int = ber.INTEGER) -> bytes:
@@ -126,7 +129,15 @@ class Agent:
     engine: bytes = b"\x80\x00\x1f\x88\x04lab"
     community: bytes = b"public"
     boots: int = 1
-    _keys: tuple[bytes, bytes] | None = field(default=None, repr=False)
+    loops: bool = False
+    """Fault: a walk comes back to where it was."""
+    astray: bool = False
+    """Fault: answers have another request's number."""
+    huge: bool = False
+    """Fault: what it says of itself (sysDescr) is 60,000 octets long."""
+    ahead_s: float = 0.0
+    """Fault: how far its engine's time is off."""
+    _keys: tuple[bytes, tuple[bytes, bytes]] | None = field(default=None, repr=False)
     _order: list[tuple[int, ...]] = field(default_factory=list, repr=False)
 
     def answer(self, datagram: bytes, now_s: float) -> bytes | None:
@@ -179,7 +190,7 @@ class Agent:
         if not hmac.compare_digest(hmac.digest(auth, blank, hash_function)[:size], digest):
             return self._report(message_id, _WRONG_DIGEST, now_s, signed=False)
         boots, time = (int.from_bytes(data[slice(*parts[n])], "big") for n in (1, 2))
-        if boots != self.boots or abs(time - int(now_s)) > _WINDOW_S:
+        if boots != self.boots or abs(time - int(now_s + self.ahead_s)) > _WINDOW_S:
             return self._report(message_id, _NOT_IN_WINDOW, now_s, signed=True)
         start, stop = ber.expect(data, at, end, ber.OCTET_STRING)
         vector = (
@@ -193,13 +204,13 @@ class Agent:
         return self._message(message_id, self._pdu(plain, at, end, now_s), now_s, signed=True)
 
     def _localized(self) -> tuple[bytes, bytes]:
-        if self._keys is None:
+        if self._keys is None or self._keys[0] != self.engine:
             assert self.user is not None
             auth, privacy = (
                 _localized(self.user.hash, secret, self.engine) for secret in (self.user.auth, self.user.privacy)
             )
-            self._keys = auth, privacy[:16]
-        return self._keys
+            self._keys = self.engine, (auth, privacy[:16])
+        return self._keys[1]
 
     def _report(self, message_id: int, counter: str, now_s: float, *, signed: bool) -> bytes:
         pdu = tlv(_REPORT, integer(0) * 3 + tlv(ber.SEQUENCE, _bound(counter, (ber.COUNTER32, 1))))
@@ -208,7 +219,7 @@ class Agent:
     def _message(self, message_id: int, pdu: bytes, now_s: float, *, signed: bool, private: bool = True) -> bytes:
         assert self.user is not None
         scoped = tlv(ber.SEQUENCE, tlv(ber.OCTET_STRING, self.engine) + tlv(ber.OCTET_STRING, b"") + pdu)
-        salt, time = b"", int(now_s)
+        salt, time = b"", int(now_s + self.ahead_s)
         private = private and signed
         if private:
             salt = os.urandom(8)
@@ -252,11 +263,12 @@ class Agent:
             bound = self._bulk(names, numbers[1], min(numbers[2], _MOST_REPETITIONS), now_s)
         else:
             raise MalformedError("request")
-        return tlv(_RESPONSE, integer(numbers[0]) + integer(0) + integer(0) + tlv(ber.SEQUENCE, bound))
+        return tlv(_RESPONSE, integer(numbers[0] ^ self.astray) + integer(0) + integer(0) + tlv(ber.SEQUENCE, bound))
 
     def _cell(self, name: str, now_s: float) -> Cell | None:
         cell = self.values.get(name)
-        return cell(now_s) if callable(cell) else cell
+        cell = cell(now_s) if callable(cell) else cell
+        return (ber.OCTET_STRING, b"A" * _HUGE) if self.huge and name == _SYS_DESCR else cell
 
     def _next(self, name: str, now_s: float) -> tuple[str, bytes]:
         if len(self._order) != len(self.values):
@@ -264,6 +276,8 @@ class Agent:
         place = bisect_right(self._order, key_of(name))
         if place == len(self._order):
             return name, _bound(name, None, 0x82)  # endOfMibView
+        if self.loops and place % 2:
+            place -= 1  # where it was
         found = ".".join(map(str, self._order[place]))
         return found, _bound(found, self._cell(found, now_s))
 

@@ -36,12 +36,22 @@ class Fault(StrEnum):
     HANG = "hang"  # takes requests and answers none
     SLOW = "slow"  # answers after 3 s
     GARBAGE = "garbage"  # answers noise
+    LOOP = "loop"  # goes round in circles when it is walked
+    OTHER_SOURCE = "other-source"  # answers from another site's address
+    OTHER_REQUEST = "other-request"  # answers a question that was not put
+    OTHER_ENGINE = "other-engine"  # is another SNMP engine than it was, as a device that was swapped
+    HUGE = "huge"  # says 60,000 octets of itself
+    CLOCK = "clock"  # its engine's time is a year off
     RESET = "reset"  # restarts: counters and uptime begin anew; the fault is over at once
 
 
 def address(site: int) -> str:
     """Return a site's address: 127.1.0.1 and on."""
     return f"127.{1 + site // 62500}.{site // 250 % 250}.{site % 250 + 1}"
+
+
+def _engine(n: int, *, other: bool = False) -> bytes:
+    return b"\x80\x00\x1f\x88\x04" + (f"other-{n}" if other else f"site-{n}").encode()
 
 
 @dataclass
@@ -77,7 +87,7 @@ class Fleet:
     def __post_init__(self) -> None:
         now_s = monotonic_s()
         for n in range(self.sites):
-            agent = Agent({}, self.user, b"\x80\x00\x1f\x88\x04" + f"site-{n}".encode())
+            agent = Agent({}, self.user, _engine(n))
             site = Site(agent, now_s - 1000)
             agent.values = self._told(n, site)
             self._by_address[socket.inet_aton(address(n))] = site
@@ -103,6 +113,11 @@ class Fleet:
                 site.restarted_s = monotonic_s() - site.started_s
             else:
                 site.fault = fault
+                site.agent.loops = fault is Fault.LOOP
+                site.agent.engine = _engine(n, other=fault is Fault.OTHER_ENGINE)
+                site.agent.huge = fault is Fault.HUGE
+                site.agent.astray = fault is Fault.OTHER_REQUEST
+                site.agent.ahead_s = 365 * 86400 if fault is Fault.CLOCK else 0
         return {"fault": fault, "sites": len(numbers), "answered": self.answered}
 
     def run(self) -> None:
@@ -146,6 +161,8 @@ class Fleet:
             )
             if answer is None:
                 continue
+            if site.fault is Fault.OTHER_SOURCE:
+                target = socket.inet_aton(address(self.sites))
             if site.fault is Fault.SLOW:
                 self._order += 1
                 heapq.heappush(self._late, (now_s + _SLOW_S, self._order, answer, sender, target))
@@ -157,7 +174,7 @@ class Fleet:
         try:
             sock.sendmsg([answer], [(socket.IPPROTO_IP, _IP_PKTINFO, info)], 0, sender)
             self.answered += 1
-        except (BlockingIOError, ConnectionRefusedError):
+        except OSError:
             pass  # lost, as datagrams are
 
 

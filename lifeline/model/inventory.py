@@ -131,6 +131,26 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)
+class Service:
+    """Something that a device serves over TCP, and that is probed."""
+
+    probe: Literal["tcp", "tls", "http", "ssh"]
+    """How: a connection, a certificate, a status line, an identification."""
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """TCP port; the service's own where empty. A bare connection needs one."""
+    period_s: Annotated[float, Field(ge=1, le=86400)] = 30.0
+    """Between probes."""
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 3.0
+    """For all of one."""
+
+    @model_validator(mode="after")
+    def _port(self) -> Self:
+        if self.probe == "tcp" and self.port is None:
+            raise ValueError(_("a tcp probe needs 'port'"))
+        return self
+
+
+@dataclass(frozen=True, slots=True, config=STRICT)
 class Device:
     """A thing at a site that can be asked how it is."""
 
@@ -142,6 +162,8 @@ class Device:
     """Make and model profile; the kind's default where empty."""
     credential: Id | None = None
     """The credential that opens it."""
+    services: list[Service] = Field(default_factory=list)
+    """What it serves and is probed for."""
 
 
 @dataclass(frozen=True, slots=True, config=STRICT)

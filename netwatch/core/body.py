@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from lifeline.devices.decode import Measurement, State
@@ -12,6 +12,7 @@ from lifeline.model.inventory import Device
 from lifeline.model.records import Quality
 
 from .device import DeviceWatch
+from .service import ServiceWatch
 
 SCHEMA: Final = "lifeline.device-state/1"
 MOST: Final = 48
@@ -20,8 +21,9 @@ _WORTH: Final = (Health.CRITICAL, Health.MAJOR, Health.UNKNOWN, Health.MINOR, He
 
 
 def device_state(
-    site: str, name: str, device: Device, watch: DeviceWatch, follower: Follower | None, now_s: float, stale_s: float
-) -> dict[str, Any]:
+    site: str, name: str, device: Device, watch: DeviceWatch, follower: Follower | None, now_s: float, stale_s: float,
+    services: Sequence[ServiceWatch] = (),
+) -> dict[str, Any]:  # fmt: skip
     """Return a device's live state.
 
     Args:
@@ -32,6 +34,7 @@ def device_state(
         follower: its last round; None before the first.
         now_s: monotonic.
         stale_s: from this age on its values are stale.
+        services: what it serves.
     """
     age_s = None if watch.heard_s is None else round(now_s - watch.heard_s, 1)
     stale = age_s is None or age_s > stale_s
@@ -53,6 +56,8 @@ def device_state(
         "age_s": None if age_s is None else int(age_s // 5 * 5),
         "restarts": watch.restarts,
         "clock_skew_s": watch.skew_s,
+        "ping_ms": None if watch.ping_s is None else round(1000 * watch.ping_s, 1),
+        "services": [it.body() for it in services],
         "states": [_state(it) for it in sorted(states, key=_badness)[:MOST]],
         "readings": [_reading(it, watch.rates(), stale=stale) for it in values[:MOST]],
         "untold": max(0, len(states) - MOST) + max(0, len(values) - MOST),

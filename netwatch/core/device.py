@@ -6,7 +6,7 @@ nothing: unknown never clears.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -28,6 +28,7 @@ from .reach import Patience, Reach
 UNREACHABLE: Final = "unreachable"
 ISOLATED: Final = "isolated"
 CLOCK_WRONG: Final = "clock-wrong"
+SENSELESS: Final = "agent-senseless"
 CLOCK_WRONG_S: Final = 60.0
 _SITE_STATE: Final = "lmr.site"
 _SILENT_STATES: Final = frozenset({"if.oper", "if.admin"})
@@ -56,6 +57,7 @@ class DeviceWatch:
         reach: whether it answers.
         heard_s: when it last answered; None before the first time.
         restarts: how often it has restarted while watched.
+        ping_s: round trip of the last ping that was answered; None when the last one was not, or there was none.
         skew_s: how far its clock is off ours where it tells; None where it does not.
     """
 
@@ -74,6 +76,7 @@ class DeviceWatch:
         self.why = ""
         self.restarts = 0
         self.skew_s: float | None = None
+        self.ping_s: float | None = None
         self._series: dict[str, _Series] = {}
         self._uptime: tuple[float, float] | None = None
         self._limits: Mapping[str, list[Limit]] = {}
@@ -138,6 +141,16 @@ class DeviceWatch:
             key: Condition(*key, PerceivedSeverity.WARNING, EventType.EQUIPMENT, ProbableCause.TIMING_PROBLEM, text)
         }
 
+    def cut_off(self, columns: Sized) -> Judgement:
+        """Take which tables its agent does not tell to their end: too long, or round in circles."""
+        key = self.subject, SENSELESS
+        if not columns:
+            return {key: None}
+        text = _("Its agent tells {n} tables without end or in circles; they are cut off").format(n=len(columns))
+        return {key: self._condition(
+            SENSELESS, PerceivedSeverity.WARNING, ProbableCause.SOFTWARE_PROGRAM_ABNORMALLY_TERMINATED, text
+        )}  # fmt: skip
+
     def due(self, now_s: float) -> Judgement:
         """Return what the passing of time alone changes."""
         return self._reach_judged(now_s)
@@ -166,6 +179,8 @@ class DeviceWatch:
             text = _("It comes and goes; it counts as down until it has kept still")
         else:
             text = self.why or _("It does not answer")
+            if self.ping_s is not None:
+                text = _("{why}; pings it does answer").format(why=text)
         return {key: Condition(
             *key, PerceivedSeverity.MAJOR, EventType.COMMUNICATIONS,
             ProbableCause.COMMUNICATIONS_SUBSYSTEM_FAILURE, text, {"flapping": flapping},

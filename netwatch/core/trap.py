@@ -1,9 +1,9 @@
-"""Reads notifications of SNMPv1 (RFC 1157 4.1.6) and SNMPv2c (RFC 3416 4.2.6); those of SNMPv3 are only recognised."""
+"""Reads notifications of SNMPv1 (RFC 1157 4.1.6) and SNMPv2c (RFC 3416 4.2.6, 4.2.7); knows those of SNMPv3."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
@@ -15,7 +15,7 @@ _UPTIME: Final = "1.3.6.1.2.1.1.3.0"
 _TRAP_OID: Final = "1.3.6.1.6.3.1.1.4.1.0"
 _GENERIC: Final = "1.3.6.1.6.3.1.1.5"
 _ENTERPRISE_SPECIFIC: Final = 6
-_V1_TRAP, _INFORM, _V2_TRAP = 0xA4, 0xA6, 0xA7
+_RESPONSE, _V1_TRAP, _INFORM, _V2_TRAP = 0xA2, 0xA4, 0xA6, 0xA7
 
 
 class Version(IntEnum):
@@ -40,10 +40,12 @@ class Notification:
     """Its other variables by OID."""
     agent: str = ""
     """SNMPv1's agent address: the device itself where a proxy forwards."""
+    reply: bytes = b""
+    """What an inform is answered by: itself, as a response (RFC 3416 4.2.7); empty for a trap."""
 
 
 def parse(data: bytes) -> Notification | None:
-    """Read a trap; return None for what needs more than reading: SNMPv3, and informs, which want an answer.
+    """Read a trap or an inform; return None for one of SNMPv3, which takes keys.
 
     Raises:
         MalformedError: it is no notification.
@@ -57,13 +59,15 @@ def parse(data: bytes) -> Notification | None:
         raise MalformedError("version")
     start, at = ber.expect(data, at, end, ber.OCTET_STRING)
     community = data[start : min(at, start + 256)]
+    place = at
     tag, at, end = ber.element(data, at, end)
     if version == Version.V1 and tag == _V1_TRAP:
         return _first(data, at, end, community)
     if version == Version.V2C and tag == _V2_TRAP:
         return _second(data, at, end, community)
     if version == Version.V2C and tag == _INFORM:
-        return None
+        told = _second(data, at, end, community)
+        return replace(told, reply=data[:place] + bytes((_RESPONSE,)) + data[place + 1 :])
     raise MalformedError("not a notification")
 
 
@@ -95,3 +99,22 @@ def _second(data: bytes, at: int, end: int, community: bytes) -> Notification:
     if not isinstance(trap, str) or not isinstance(ticks, int):
         raise MalformedError("no snmpTrapOID")
     return Notification(Version.V2C, community, trap, ticks / 100, bound)
+
+
+def engine_of(data: bytes) -> bytes | None:
+    """Return the authoritative engine that an SNMPv3 message names (RFC 3414 2.4); None for another version.
+
+    Raises:
+        MalformedError: it is no message.
+    """
+    at, end = ber.expect(data, 0, len(data), ber.SEQUENCE)
+    start, at = ber.expect(data, at, end, ber.INTEGER)
+    if ber.number(data, start, at) != Version.V3:
+        return None
+    _start, at = ber.expect(data, at, end, ber.SEQUENCE)
+    start, at = ber.expect(data, at, end, ber.OCTET_STRING)
+    start, at = ber.expect(data, start, at, ber.SEQUENCE)
+    start, at = ber.expect(data, start, at, ber.OCTET_STRING)
+    if at - start > 32:
+        raise MalformedError("engine")  # RFC 3411 5: 5 to 32 octets
+    return data[start:at]

@@ -1,4 +1,4 @@
-"""Pings many addresses at once: one raw socket with large buffers (RFC 792; it wants CAP_NET_RAW)."""
+"""Pings many addresses at once: one raw socket with large buffers (RFC 792, RFC 4443; it wants CAP_NET_RAW)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ _BUFFER: Final = 8 << 20
 _FORCE_RECEIVE, _FORCE_SEND = 33, 32  # SO_RCVBUFFORCE, SO_SNDBUFFORCE
 _ATTACH_FILTER: Final = 26
 _ECHO_REPLY, _ECHO_REQUEST = 0, 8
+_ECHO_REPLY_6, _ECHO_REQUEST_6 = 129, 128
+_FILTER_6: Final = 1  # ICMP6_FILTER (RFC 3542 3.2)
 _DATA: Final = bytes(48)
 _BURST: Final = 64
 """Requests sent between two looks at what has come."""
@@ -27,13 +29,19 @@ class Sweeper:
     for nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, v6: bool = False) -> None:
         """Open the socket.
+
+        Args:
+            v6: for IPv6 addresses; else for IPv4 ones.
 
         Raises:
             PermissionError: without CAP_NET_RAW.
+            OSError: the machine has no IPv6.
         """
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+        family, protocol = (socket.AF_INET6, socket.IPPROTO_ICMPV6) if v6 else (socket.AF_INET, socket.IPPROTO_ICMP)
+        self._v6 = v6
+        self._socket = socket.socket(family, socket.SOCK_RAW, protocol)
         self._socket.setblocking(False)
         for forced, plain in ((_FORCE_RECEIVE, socket.SO_RCVBUF), (_FORCE_SEND, socket.SO_SNDBUF)):
             large_buffer(self._socket, forced, plain, _BUFFER)
@@ -55,7 +63,7 @@ class Sweeper:
         """Return the round-trip time of each address that answers, seconds. Blocks: call it in a thread.
 
         Args:
-            addresses: IPv4, at most 65,536.
+            addresses: of the socket's family, at most 65,536, as `str(ip_address())` writes them.
             timeout_s: for answers after the last request.
             retries: how often those that have not answered are asked again.
         """
@@ -73,7 +81,7 @@ class Sweeper:
         wanted = len(addresses)
         answered: set[int] = set()
         for n, address in enumerate(addresses):
-            packet = _request(self._id, n, self._round)
+            packet = _request(self._id, n, self._round, v6=self._v6)
             sent.append(monotonic_s())
             try:
                 self._socket.sendto(packet, (address, 0))
@@ -90,11 +98,11 @@ class Sweeper:
         receive = self._socket.recvfrom
         while True:
             try:
-                packet, (source, _port) = receive(256)
+                packet, (source, *_port) = receive(256)
             except BlockingIOError:
                 return
-            at = (packet[0] & 15) * 4
-            if len(packet) < at + 12 or packet[at] != _ECHO_REPLY:
+            at = 0 if self._v6 else (packet[0] & 15) * 4  # RFC 3542 3: without its header
+            if len(packet) < at + 12 or packet[at] != (_ECHO_REPLY_6 if self._v6 else _ECHO_REPLY):
                 continue
             identifier, n, sweep = struct.unpack_from("!4xHHH", packet, at)
             if identifier == self._id and sweep == self._round and n < len(sent) and addresses[n] == source:
@@ -103,6 +111,11 @@ class Sweeper:
 
     def _only_ours(self) -> None:
         """Let the kernel drop what is no echo reply to us: on loopback it would hand us our own requests as well."""
+        if self._v6:
+            blocked = [0xFFFFFFFF] * 8
+            blocked[_ECHO_REPLY_6 >> 5] &= ~(1 << (_ECHO_REPLY_6 & 31))
+            self._socket.setsockopt(socket.IPPROTO_ICMPV6, _FILTER_6, struct.pack("8I", *blocked))
+            return
         code = [
             (0xB1, 0, 0, 0),  # ldxb 4*([0]&0xf)
             (0x50, 0, 0, 0),  # ldb [x + 0]
@@ -115,8 +128,10 @@ class Sweeper:
         attach_filter(self._socket, code)
 
 
-def _request(identifier: int, n: int, sweep: int) -> bytes:
+def _request(identifier: int, n: int, sweep: int, *, v6: bool) -> bytes:
     body = struct.pack("!HHH", identifier, n, sweep) + _DATA
+    if v6:
+        return bytes((_ECHO_REQUEST_6, 0, 0, 0)) + body  # the kernel sums it up (RFC 3542 3.1)
     total = (_ECHO_REQUEST << 8) + identifier + n + sweep
     total = (total & 0xFFFF) + (total >> 16)
     total = (total & 0xFFFF) + (total >> 16)

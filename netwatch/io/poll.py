@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -16,7 +16,7 @@ import structlog
 from lifeline.clock import monotonic_s
 from lifeline.devices import Family, Library, Value
 from lifeline.devices.follow import Follower, News
-from lifeline.devices.snmp import Access, DeviceError, Session
+from lifeline.devices.snmp import Access, DeviceError, RefusedError, Session
 
 from ..core.pace import Pace
 
@@ -115,6 +115,11 @@ class Device:
     def _deadline_s(self) -> float:
         return min(MOST_S, max(self.target.period_s * 0.9, self.target.timeout_s * (self.target.retries + 1)))
 
+    @property
+    def cut_off(self) -> set[str]:
+        """Columns that were not taken whole: too many rows, or an agent that goes round in circles."""
+        return self._session.cut_off
+
     def close(self) -> None:
         """Forget the socket."""
         self._session.close()
@@ -130,6 +135,7 @@ class Poller:
     Attributes:
         asked: questions put.
         answered: questions answered.
+        failed: those that were not, by reason.
         devices: by subject.
     """
 
@@ -143,6 +149,7 @@ class Poller:
         """
         walks = asyncio.Semaphore(FIRST_ROUNDS)
         self.asked = self.answered = 0
+        self.failed: Counter[str] = Counter()
         self.devices = {target.subject: Device(target, library, walks) for target in targets}
         self._listener = listener
         self._calendar: list[tuple[float, str, int]] = []
@@ -190,6 +197,7 @@ class Poller:
             news = await device.ask()
         except (DeviceError, OSError, TimeoutError, ValueError) as error:
             why = str(error) or f"{device.target.address} does not answer in time"
+            self.failed[_reason(error)] += 1
             return self._listener.silent(device.target.subject, why, monotonic_s())
         return self._heard(device, news, known)
 
@@ -212,6 +220,7 @@ class Poller:
             if device.tries_left == 0:
                 device.close()  # a late answer must not be taken for the next question's
                 why = f"{device.target.address} does not answer"
+                self.failed["silent"] += 1
                 self._next(device, *self._listener.silent(subject, why, now_s))
             elif device.tries_left is not None:
                 self._put(device, device.tries_left - 1, tasks)
@@ -266,6 +275,14 @@ class Poller:
     def _next(self, device: Device, soft: bool, down: bool) -> None:
         device.tries_left = None
         self._due(device, _slot(monotonic_s() + device.pace.after(soft=soft, down=down) - SLOT_S))
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "silent"
+    if isinstance(error, RefusedError):
+        return "refused"
+    return "unreachable" if isinstance(error, OSError) else "senseless"
 
 
 def _slot(at_s: float) -> float:

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections import Counter, deque
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from .icmp import large_buffer
 
@@ -29,6 +29,12 @@ _SOURCES: Final = 4096
 _LINE: Final = 8192
 
 
+Address = tuple[Any, ...]
+"""A datagram's sender as the socket tells it: host and port first."""
+Handle = Callable[[bytes, str], bytes | None]
+"""Takes a datagram and its source; returns what is answered, if anything. A `ValueError` of it counts as malformed."""
+
+
 class Receiver:
     """One UDP socket and what waits behind it.
 
@@ -36,21 +42,24 @@ class Receiver:
         received: datagrams taken from the socket.
         handled: datagrams handed on.
         dropped: those that were not, by reason.
+        otherwise: tells whether it has taken a datagram in `handle`'s place; it may `answer` later.
         lost_by_kernel: those that found the socket's buffer full.
     """
 
-    def __init__(self, handle: Callable[[bytes, str], None], *, buffer: int = BUFFER) -> None:
+    def __init__(self, handle: Handle, *, buffer: int = BUFFER) -> None:
         """Listen to nothing yet.
 
         Args:
-            handle: called with each datagram and its source; a `ValueError` of it counts as malformed.
+            handle: called with each datagram.
             buffer: octets of the socket's buffer.
         """
         self.received = self.handled = self.lost_by_kernel = 0
         self.dropped: Counter[str] = Counter()
         self._handle = handle
+        self.otherwise: Callable[[bytes, Address], bool] | None = None
         self._buffer = buffer
-        self._queue: deque[tuple[bytes, str]] = deque()
+        self._socket: socket.socket | None = None
+        self._queue: deque[tuple[bytes, Address]] = deque()
         self._waiting: Counter[str] = Counter()
         self._more = asyncio.Event()
 
@@ -74,6 +83,7 @@ class Receiver:
     async def run(self, sock: socket.socket) -> None:
         """Receive until cancelled; the socket is closed then."""
         loop = asyncio.get_running_loop()
+        self._socket = sock
         with sock:
             loop.add_reader(sock, self._drain, sock)
             try:
@@ -83,6 +93,13 @@ class Receiver:
                     await asyncio.sleep(0)
             finally:
                 loop.remove_reader(sock)
+                self._socket = None
+
+    def answer(self, datagram: bytes, to: Address) -> None:
+        """Send an answer from the address that was spoken to; a full buffer loses it, as datagrams are lost."""
+        if self._socket is not None:
+            with contextlib.suppress(OSError):
+                self._socket.sendto(datagram, to)
 
     def _drain(self, sock: socket.socket) -> None:
         receive, queue, waiting = sock.recvmsg, self._queue, self._waiting
@@ -104,30 +121,41 @@ class Receiver:
                 self.dropped["one source too much"] += 1
             else:
                 waiting[source] += 1
-                queue.append((datagram, source))
+                queue.append((datagram, address))
         if queue:
             self._more.set()
 
     def _step(self) -> None:
         for _nth in range(min(_STEP, len(self._queue))):
-            datagram, source = self._queue.popleft()
+            datagram, address = self._queue.popleft()
+            source = address[0]
             self._waiting[source] -= 1
-            try:
-                self._handle(datagram, source)
-            except ValueError as error:
-                self.dropped[f"malformed: {error}"[:64] if len(self.dropped) < 64 else "malformed"] += 1
-            else:
-                self.handled += 1
+            self._take(datagram, address, source)
         if not self._queue:
             self._waiting.clear()
             self._more.clear()
 
+    def line(self, frame: bytes, source: str) -> None:
+        """Take a message that came over a connection."""
+        self.received += 1
+        self._take(frame, (source, 0), source)
 
-async def serve_lines(handle: Callable[[bytes, str], None], host: str, port: int) -> asyncio.Server:
+    def _take(self, datagram: bytes, address: Address, source: str) -> None:
+        try:
+            taken = self.otherwise is not None and self.otherwise(datagram, address)
+            if not taken and (reply := self._handle(datagram, source)):
+                self.answer(reply, address)
+        except ValueError as error:
+            self.dropped[f"malformed: {error}"[:64] if len(self.dropped) < 64 else "malformed"] += 1
+        else:
+            self.handled += 1
+
+
+async def serve_lines(receiver: Receiver, host: str, port: int) -> asyncio.Server:
     """Receive syslog over TCP, by octet counting or by lines (RFC 6587); return the server.
 
     Args:
-        handle: as for `Receiver`.
+        receiver: takes and counts them.
         host: address to listen at.
         port: of it.
     """
@@ -136,8 +164,7 @@ async def serve_lines(handle: Callable[[bytes, str], None], host: str, port: int
         source = str(writer.get_extra_info("peername")[0])
         with contextlib.suppress(OSError, EOFError, ValueError), contextlib.closing(writer):
             while frame := await _frame(reader):
-                with contextlib.suppress(ValueError):
-                    handle(frame, source)
+                receiver.line(frame, source)
 
     return await asyncio.start_server(take, host, port, limit=_LINE)
 

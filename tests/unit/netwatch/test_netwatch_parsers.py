@@ -40,9 +40,25 @@ def test_v1_is_named_as_rfc_3584_says():
     assert trap.parse(v1(2, 0)).agent == "10.0.0.9"
 
 
-def test_informs_and_v3_are_for_somebody_else():
-    assert trap.parse(v2(pdu=0xA6)) is None
-    assert trap.parse(tlv(0x30, integer(3) + tlv(0x30, b""))) is None
+def test_an_inform_is_answered_by_itself_as_a_response():
+    told = trap.parse(v2(pdu=0xA6))
+    assert told.trap == OID
+    assert told.reply == v2(pdu=0xA2)
+    assert trap.parse(v2()).reply == b""
+
+
+def test_v3_takes_keys_and_names_its_engine():
+    security = tlv(0x30, tlv(4, b"engine-7") + integer(1) + integer(2) + tlv(4, b"") * 3)
+    message = tlv(0x30, integer(3) + tlv(0x30, b"") + tlv(4, security) + tlv(4, b"sealed"))
+    assert trap.parse(message) is None
+    assert trap.engine_of(message) == b"engine-7"
+    assert trap.engine_of(v2()) is None
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_an_engine_is_named_or_the_message_malformed(data, headed):
+    with contextlib.suppress(MalformedError):
+        trap.engine_of(tlv(0x30, integer(3) + tlv(0x30, b"") + tlv(4, data)) if headed else data)
 
 
 def test_a_long_value_is_cut():
