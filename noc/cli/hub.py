@@ -146,6 +146,7 @@ def run(
 
     name = name or socket.gethostname().partition(".")[0]
     loaded = load_inventory(inventory)
+    set_for_all = _pairs(defaults)
     listeners = _listeners(addresses, data, tls=tls, insecure=insecure)
     if notifications is not None:
         from noc.notify.config import load
@@ -158,7 +159,7 @@ def run(
         narrate(_("first administrator's token, shown this once: {token}").format(token=token))
     try:
         allowed = Allowed(frozenset(allow_host), frozenset(allow_program), known_hosts)
-        settings = PlaybookSettings(playbooks, allowed, audit_copy, _pairs(defaults))
+        settings = PlaybookSettings(playbooks, allowed, audit_copy, set_for_all)
         run_hub(loaded, data, run_directory, name, listeners, told, settings)
     except JournalBusyError as error:
         raise VerbError(_("another hub runs on this data: {error}").format(error=error)) from None
