@@ -19,7 +19,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from lab.simulators.time_day import false_accusations
 from lab.simulators.time_rig import NAMES, OURS, Rig
@@ -100,7 +100,7 @@ def _day(hours: float) -> tuple[int, float]:
 
 
 def _cpu() -> list[Figure]:
-    """Measure what the daemon and the programs that it asks cost with ten receivers at 1 Hz, two of them through gpsd."""
+    """Measure what the daemon, and what it asks, cost with ten receivers at 1 Hz, two of them through gpsd."""
     seconds = 40
     with Rig(qualification_s=QUALIFICATION_S, more=8) as rig:
         rig.until(lambda s: s["state"] == "locked" and len(s["selected"]) == len(NAMES) + 8, 120)
@@ -128,18 +128,18 @@ def _cpu_s(pid: int) -> tuple[float, float]:
 def _replay() -> list[Figure]:
     """Run the replay tests of receivers and clocks, and count."""
     told = {"test_time_replay.py": "receivers, by gpsd's word and by our own decoder, and mutated",
-            "test_device_recordings.py": "devices over SNMP, clocks among them"}  # fmt: skip
+            "test_devices_replay.py": "devices over SNMP, clocks among them"}  # fmt: skip
     figures = []
     for name, what in told.items():
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder) / "report.xml"
-            subprocess.run([sys.executable, "-m", "pytest", f"tests/replay/{name}", "-q", "-n0", f"--junitxml={report}"],
-                           capture_output=True, check=False, cwd=Path(__file__).parents[1])  # fmt: skip
-            suite = ElementTree.parse(report).getroot().find("testsuite")
+            argv = [sys.executable, "-m", "pytest", f"tests/replay/{name}", "-q", "-n0", f"--junitxml={report}"]
+            subprocess.run(argv, capture_output=True, check=False, cwd=Path(__file__).parents[1])
+            suite = ET.parse(report).getroot().find("testsuite")
         assert suite is not None
         run, skipped = int(suite.get("tests", 0)), int(suite.get("skipped", 0))
         wrong = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         note = f"{run - skipped} cases: {what}" if run > skipped else "no recordings: LIFELINE_RECORDINGS"
-        figures.append(Figure(f"replay, {name.removesuffix('.py')}: wrong or crashed", wrong if run > skipped else None, "",
-                              0, note=note))  # fmt: skip
+        value = wrong if run > skipped else None
+        figures.append(Figure(f"replay, {name.removesuffix('.py')}: wrong or crashed", value, "", 0, note=note))
     return figures

@@ -149,8 +149,8 @@ class Rig:
             for name, bias in zip(NAMES, (20.0, -20.0), strict=True)
         }  # fmt: skip
         receivers |= {
-            name: {"constellation": "gps", "line": str(self.folder / f"{name}.tty"), "noise_ns": NOISE_NS, "voice": "ubx",
-                   "pulses": [str(self.folder / f"{name}.pulses")]}
+            name: {"constellation": "gps", "voice": "ubx", "line": str(self.folder / f"{name}.tty"),
+                   "noise_ns": NOISE_NS, "pulses": [str(self.folder / f"{name}.pulses")]}
             for name in self._more
         }  # fmt: skip
         return {"receivers": receivers, "control": str(self.folder / "room.sock"), "seed": 1, **PLACE,
