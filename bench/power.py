@@ -22,7 +22,7 @@ from power.core.situation import LEVEL_ERROR, LOAD_ERROR, Known, Situation, hold
 from power.core.timeline import Scenario, run
 from power.core.whatif import Change, what_if_all
 
-from . import power_live
+from . import power_live, power_recordings
 from .figures import Figure
 from .power_plants import random_plant, random_profile, station_plant
 from .power_truth import TrueRun, Truth
@@ -37,7 +37,8 @@ SHORT_H = 60 / 3600
 
 def measure() -> Sequence[Figure]:
     """Return all figures."""
-    return [*_accuracy(int(os.environ.get("LIFELINE_BENCH_PLANTS", "200"))), *_speed(), *power_live.measure()]
+    accuracy = _accuracy(int(os.environ.get("LIFELINE_BENCH_PLANTS", "200")))
+    return [*accuracy, *_speed(), *power_recordings.measure(), *power_live.measure()]
 
 
 @dataclass(frozen=True, slots=True)
