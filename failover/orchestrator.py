@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Final, Literal
 
 import structlog
@@ -469,9 +470,10 @@ class Orchestrator:
         """Show what is not over again and again, so that it does not look stale."""
         while True:
             await asyncio.sleep(SHOW_S)
-            for run in self.runs.values():
-                if not run.over:
-                    self._port.show(f"playbook:{run.id}", self.view(run))
+            for number, run in enumerate([it for it in self.runs.values() if not it.over]):
+                if number % BATCH == BATCH - 1:
+                    await asyncio.sleep(0)
+                self._port.show(f"playbook:{run.id}", self.view(run))
 
     # ---------------------------------------------------------------- views
 
@@ -479,10 +481,11 @@ class Orchestrator:
         """Return a run for people and programs."""
         return view_of(run, self.held.get(run.id, ""), self._token)
 
-    def views(self, names: Iterable[str] | None = None) -> list[dict[str, Json]]:
-        """Return all runs that are known, the latest first."""
+    def views(self, limit: int, names: Iterable[str] | None = None) -> list[dict[str, Json]]:
+        """Return the latest runs that are known, the latest first."""
         wanted = set(names) if names is not None else None
-        return [self.view(it) for it in reversed(self.runs.values()) if wanted is None or it.plan["playbook"] in wanted]
+        found = (it for it in reversed(self.runs.values()) if wanted is None or it.plan["playbook"] in wanted)
+        return [self.view(it) for it in islice(found, limit)]
 
     def by_state(self) -> dict[str, float]:
         """Return how many runs there are in each state that is not final."""

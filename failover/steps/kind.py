@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -88,6 +89,12 @@ class Context:
             raise SecretsError(str(error)) from None
 
 
+@cache
+def _adapter(args: Any) -> TypeAdapter[Any]:
+    """Return the checker of a kind's arguments; to build one takes longer than many steps."""
+    return TypeAdapter(args)
+
+
 class StepKind:
     """A kind of step. Subclasses say what they take, what they offer for recovery, and do it."""
 
@@ -111,7 +118,7 @@ class StepKind:
             StepError: one is missing, unknown or of a wrong kind.
         """
         try:
-            return TypeAdapter(self.Args).validate_python(dict(given))
+            return _adapter(self.Args).validate_python(dict(given))
         except ValidationError as error:
             told = "; ".join(f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors(include_url=False))
             raise StepError(f"{self.name}: {told}") from None

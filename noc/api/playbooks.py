@@ -151,7 +151,7 @@ async def facts(orchestrator: Runs, _who: Viewer, name: Annotated[list[str], Que
 async def runs(orchestrator: Runs, _who: Viewer, playbook: str | None = None, limit: int = 200) -> dict[str, Any]:
     """Return the latest runs."""
     return {"schema": "lifeline.playbook-runs/1",
-            "runs": orchestrator.views([playbook] if playbook else None)[: max(1, limit)],
+            "runs": orchestrator.views(max(1, limit), [playbook] if playbook else None),
             "halted": orchestrator.halted.is_set()}  # fmt: skip
 
 
