@@ -10,6 +10,7 @@ import termios
 import tty
 from collections.abc import Callable
 from contextlib import closing, suppress
+from functools import partial
 from math import sqrt
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,8 @@ from .stream import StreamView
 NS: Final = 1e9
 _AGAIN_S: Final = 1.0
 _ASKED_S: Final = 5.0
+_GARBAGE: Final = 4096
+"""Bytes; a receiver says something in fewer."""
 _FOLLOWS: Final = {"synchronized": True, "not-synchronized": False}
 OnSample = Callable[[Sample], None]
 OnTelemetry = Callable[[Telemetry], None]
@@ -115,7 +118,7 @@ async def serial(line: str, baud: int, heard: OnTelemetry, trouble: OnTrouble) -
             if os.isatty(fd):
                 _raw(fd, baud)
             trouble("")
-            await _read(file.fileno(), heard)
+            await _read(file.fileno(), heard, partial(_garbage, line, baud, trouble))
         trouble(f"{line} has ended")
         await asyncio.sleep(_AGAIN_S)
 
@@ -129,9 +132,14 @@ def _raw(fd: int, baud: int) -> None:
         termios.tcsetattr(fd, termios.TCSANOW, settings)
 
 
-async def _read(fd: int, heard: OnTelemetry) -> None:
-    """Read until the line ends."""
-    loop, view = asyncio.get_running_loop(), StreamView()
+def _garbage(line: str, baud: int, trouble: OnTrouble, size: int) -> None:
+    """Say that nothing of what came was understood; with no size, that it is again."""
+    trouble(f"{line}: {size} bytes, and none is NMEA or UBX: is 'baud: {baud}' its speed?" if size else "")
+
+
+async def _read(fd: int, heard: OnTelemetry, garbage: Callable[[int], None]) -> None:
+    """Read until the line ends; what is no receiver's word is told once it is much, and again once it is over."""
+    loop, view, strange = asyncio.get_running_loop(), StreamView(), 0
     ended = loop.create_future()
 
     def ready() -> None:
@@ -146,8 +154,16 @@ async def _read(fd: int, heard: OnTelemetry) -> None:
             if not ended.done():
                 ended.set_result(None)
             return
+        nonlocal strange
+        good = view.good
         if (said := view.feed(data, oscillator_s(), wall_ns() / NS)) is not None:
             heard(said)
+        if view.good > good:
+            if strange >= _GARBAGE:
+                garbage(0)
+            strange = 0
+        elif (strange := strange + len(data)) >= _GARBAGE:
+            garbage(strange)
 
     loop.add_reader(fd, ready)
     try:

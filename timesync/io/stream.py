@@ -150,6 +150,8 @@ class StreamView:
 
     def _nmea(self, frame: bytes) -> bool:
         if frame[3:6] not in _NMEA_WANTED:
+            if checksum(frame[1:].split(b"*")[0]) != frame[-2:].upper():
+                raise ValueError("no sentence: bad checksum")
             return False
         if frame.startswith(b"$PQ"):
             frame = _from_quectel(frame)
