@@ -59,13 +59,13 @@ class Scenario:
     """When which part is lost, in the network's names of losses."""
     give_back: tuple[tuple[float, str], ...] = ()
     """When which part returns."""
-    carrying: frozenset[str] = frozenset()
-    """Generators that carry load at the start already."""
     profile: tuple[tuple[float, tuple[float, ...]], ...] = ()
     """From when on the loads are what, kW in the network's order; the first from 0."""
     horizon_h: float = ENDLESS_H
     bound: int = 1
     """0 takes the least favourable of everything uncertain, 1 the likeliest, 2 the most favourable."""
+    carrying: frozenset[str] = frozenset()
+    """Generators that carry load at the start already."""
 
 
 @dataclass(frozen=True, slots=True)
