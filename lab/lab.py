@@ -80,7 +80,10 @@ class Lab:
             state = place.read_state()
             if state and state["phase"] == "up" and place.pin(FABRIC).exists():
                 tell(_("lab {name!r} is up already").format(name=place.name))
-                return cls(place.name)
+                lab = cls(place.name)
+                if off := [node for node, status in lab.status().items() if not status.on]:
+                    tell(_("without power: {nodes}; `lifeline lab heal` boots them").format(nodes=", ".join(off)))
+                return lab
             if state:
                 tell(_("clearing what an earlier command left of lab {name!r}").format(name=place.name))
                 deployment.remove(place, state, keep_data=True)

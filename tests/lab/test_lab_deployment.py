@@ -244,6 +244,9 @@ def test_a_node_without_power_is_dead_and_boots_again(lab: Lab) -> None:
     old = set(lab.status()["core-800m"].processes)
     lab.faults.inject("node-off", "core-800m")
     assert not lab.status()["core-800m"].on
+    told: list[str] = []
+    Lab.up(DEFAULT_TOPOLOGY, DEFAULT_INVENTORY, NAME, with_daemons=False, tell=told.append)
+    assert told[1:] == ["without power: core-800m; `lifeline lab heal` boots them"]
     assert carrier(lab, "noc-b", "b-core800m") == "1", "light comes from mid-span, not from the far end"
     with pytest.raises(LabError, match="core-800m is off"):
         lab.run("core-800m", ["true"])
