@@ -16,7 +16,8 @@ from lifeline.model.inventory import DeviceKind, Inventory, Site, SiteKind
 CONTROL: Final = "devices.sock"
 """Where a node's devices take orders, in the node's /run/lifeline."""
 FAULTS: Final = (
-    "hang", "slow", "garbage", "reset", "trap-storm", "hot", "cold", "humid", "quake", "water", "smoke", "door", "stuck",
+    "hang", "slow", "garbage", "reset", "trap-storm",
+    "hot", "cold", "humid", "quake", "water", "smoke", "door", "stuck",
     "isolated", "off-air", "no-sync", "no-control-channel", "channel-failed", "stopped",
 )  # fmt: skip
 """What can be wrong with devices; `lab.simulators.device_worlds` says with which, and does it."""

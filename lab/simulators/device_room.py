@@ -28,6 +28,8 @@ from .netwatch_agent import integer, oid, tlv
 from .netwatch_worlds import Controller, Station
 
 HELLO_S: Final = 1.0
+ANSWER_S: Final = 2.0
+"""More than an answer over satellite takes."""
 LOST_S: Final = 5.0
 """Without a hello for so long, a station is on its own: more than a switch to satellite takes."""
 HELLO_PORT: Final = 5810
@@ -153,16 +155,13 @@ class Room:
         with _socket(device.address) as sock:
             while True:
                 if device.broken.kind != "isolated":
-                    with contextlib.suppress(OSError):
-                        sock.sendto(self._site.encode(), (self._controller, HELLO_PORT))
                     with contextlib.suppress(OSError, TimeoutError):
-                        async with asyncio.timeout(HELLO_S):
+                        sock.sendto(self._site.encode(), (self._controller, HELLO_PORT))
+                        async with asyncio.timeout(ANSWER_S):
                             await loop.sock_recv(sock, 64)
                         heard_s = monotonic_s()
-                        await asyncio.sleep(HELLO_S)
-                    station.isolated = monotonic_s() - heard_s >= LOST_S
-                else:
-                    await asyncio.sleep(HELLO_S)
+                await asyncio.sleep(HELLO_S)
+                station.isolated = device.broken.kind == "isolated" or monotonic_s() - heard_s >= LOST_S
 
     async def _attend(self, device: Device) -> None:
         """Be a controller: answer the stations, and know which of them are lost."""
