@@ -153,6 +153,12 @@ def test_a_time_source_explains_the_base_stations_that_lose_synchronisation(watc
     assert roots_after(watch, source, station) == {source.id}
 
 
+def test_a_device_that_drifts_alone_is_no_time_sources_doing(watch: Watch) -> None:
+    source = Fact("time:hut/gnss", "source-lost", cause=ProbableCause.TIMING_PROBLEM)
+    alone = Fact("device:hut/base", "time-offset", cause=ProbableCause.LOSS_OF_SYNCHRONISATION)
+    assert roots_after(watch, source, alone) == {source.id, alone.id}
+
+
 def test_a_crashing_agent_is_why_its_site_is_silent(watch: Watch) -> None:
     crash = Fact("daemon:s1/agent", "crash-loop")
     assert roots_after(watch, silent("s1"), crash) == {crash.id}
