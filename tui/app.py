@@ -22,6 +22,7 @@ from noc.client import HubAddressError, HubRefusedError, HubUnreachableError
 
 from .arming import Arming
 from .feed import Client, Feed
+from .histories import Histories, Key
 from .look import (
     BLUE,
     BLUISH_GREEN,
@@ -160,6 +161,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         self.frozen_at_ns: int | None = None
         self._first_screen = screen
         self._feed = Feed(client, self.model, self.model_changed)
+        self.histories = Histories(client, self._histories_changed)
         self._loading_history = False
 
     def on_mount(self) -> None:
@@ -208,6 +210,15 @@ class LifelineApp(App[Relaunch | Ended | None]):
     def _live_screens(self) -> list[LiveScreen]:
         """Return the screens in sight that are ready to draw."""
         return [s for s in self.screen_stack if isinstance(s, LiveScreen) and s.ready]
+
+    def want_histories(self, keys: Iterable[Key]) -> None:
+        """Have series fetched that are in view."""
+        if self.histories.want(keys):
+            self.run_worker(self.histories.fetch(), name="series")
+
+    def _histories_changed(self) -> None:
+        for screen in self._live_screens():
+            screen.histories_changed()
 
     def load_history(self) -> None:
         """Fetch a page of older events, unless that is under way."""

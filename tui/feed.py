@@ -37,6 +37,12 @@ class Client(Protocol):
         """Return the first `limit` events after a cursor, oldest first."""
         ...
 
+    async def history(
+        self, subject: str, metric: str, from_s: int | None = None, to_s: int | None = None, step_s: int | None = None
+    ) -> dict[str, Any]:
+        """Return a metric's history."""
+        ...
+
     async def command(
         self,
         command: str,
@@ -54,6 +60,10 @@ class Client(Protocol):
 
     async def say_of_run(self, identifier: str, word: str, **more: Any) -> dict[str, Any]:
         """Say a person's word about a playbook's run."""
+        ...
+
+    async def playbook_preview(self, identifier: str) -> dict[str, Any]:
+        """Return how a run's plan would go against what is so now; nothing is done."""
         ...
 
     def stream(self, after: int | None = None) -> AsyncIterator[StreamMessage]:

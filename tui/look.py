@@ -14,6 +14,8 @@ from typing import Final
 
 from rich.style import Style
 
+from .sparks import IN_ASCII
+
 ORANGE: Final = "#e69f00"
 SKY_BLUE: Final = "#56b4e9"
 BLUISH_GREEN: Final = "#00b386"  # Okabe-Ito's #009e73, lighter: it must be read on a dark ground
@@ -75,6 +77,8 @@ class Look:
 
     def mark(self, symbol: str, text: str) -> str:
         """Return a text behind its symbol."""
+        if self.ascii:
+            text = text.translate(IN_ASCII)
         return f"{self.symbols[symbol]} {text}".rstrip() if symbol else text
 
     def style(self, role: str) -> Style:

@@ -81,6 +81,11 @@ class NetworkModel:
     """Hub's wall time of the last word heard from it, while the connection is lost."""
     _clock_offset_ns: int = 0
     _groups_of_link: dict[str, set[str]] = field(default_factory=dict)
+    _groups_at: dict[str, list[str]] = field(default_factory=dict)
+    _links_at: dict[str, list[str]] = field(default_factory=dict)
+    _alarms_on: dict[str, set[str]] = field(default_factory=dict)
+    """Identifiers of the active alarms, by resource and by site: with a thousand sites nobody looks through all."""
+    _alarms_at: dict[str, set[str]] = field(default_factory=dict)
 
     # ---- time ----
 
@@ -101,13 +106,30 @@ class NetworkModel:
         self.links = {view["id"]: link_view(view) for view in state["links"]}
         self.groups = {view["id"]: group_view(view) for view in state["groups"]}
         self.alarms = {alarm["id"]: alarm for alarm in state["alarms"] if is_active(alarm)}
-        self._groups_of_link = {}
-        for group in self.groups.values():
-            for name in ("working", "protection"):
-                self._groups_of_link.setdefault(group[name], set()).add(group["id"])
+        self._index()
         self.cursor = max(self.cursor, int(state["cursor"]))
         self.loaded = True
         return EVERYTHING
+
+    def _index(self) -> None:
+        """Work out which objects are where."""
+        self._groups_of_link, self._groups_at, self._links_at = {}, {}, {}
+        for group in self.groups.values():
+            for name in ("working", "protection"):
+                self._groups_of_link.setdefault(group[name], set()).add(group["id"])
+            for site in dict.fromkeys(self.end_sites(group)):
+                self._groups_at.setdefault(site, []).append(group["id"])
+        for link in self.links.values():
+            for site in dict.fromkeys((link["a"]["site"], link["b"]["site"])):
+                self._links_at.setdefault(site, []).append(link["id"])
+        self._alarms_on, self._alarms_at = {}, {}
+        for name, alarm in self.alarms.items():
+            self._index_alarm(name, alarm)
+
+    def _index_alarm(self, name: str, alarm: View) -> None:
+        self._alarms_on.setdefault(alarm["resource"], set()).add(name)
+        for site in self.sites_of(alarm["resource"]):
+            self._alarms_at.setdefault(site, set()).add(name)
 
     def load_live(self, views: Iterable[View]) -> Change:
         """Take all that daemons show live (`GET /live`) in place of what was known."""
@@ -124,7 +146,7 @@ class NetworkModel:
         subject = str(view["subject"])
         self.live[subject] = view
         self._live_of.setdefault(subject, {})[str(view["node"])] = view
-        return Change(live=frozenset({subject}), sites=frozenset({str(view["site"])}))
+        return Change(live=frozenset({subject}))
 
     def add_event(self, event: View) -> Change:
         """Take an event from the stream; one that is known already changes nothing."""
@@ -156,6 +178,8 @@ class NetworkModel:
             return self._put_live(body) if "node" in body and "body" in body else Change()
         before = views.get(name, {})
         views[name] = {"link": link_view, "group": group_view}.get(kind, dict)(body)
+        if not before:
+            self._index()
         watched = {"site": ("health", "agent"), "link": ("state",), "group": ("health", "selector", "state")}[kind]
         return self._touching(subject, at_once=any(before.get(key) != body.get(key) for key in watched))
 
@@ -164,8 +188,15 @@ class NetworkModel:
         below = {*self.alarms.get(name, {}).get("consequences", ()), *alarm.get("consequences", ())}
         if is_active(alarm):
             self.alarms[name] = alarm
+            self._index_alarm(name, alarm)
         else:
             self.alarms.pop(name, None)
+            for index, keys in (
+                (self._alarms_on, (alarm["resource"],)),
+                (self._alarms_at, self.sites_of(alarm["resource"])),
+            ):
+                for key in keys:
+                    index.get(key, set()).discard(name)
         return replace(self._touching(str(alarm["resource"]), at_once=True), alarms=frozenset({name, *below}))
 
     def connected(self, connection: Connection, monotonic_ns: int) -> Change:
@@ -200,6 +231,8 @@ class NetworkModel:
             alarms=dict(self.alarms),
             live=dict(self.live),
             _live_of={subject: dict(views) for subject, views in self._live_of.items()},
+            _alarms_on={resource: set(names) for resource, names in self._alarms_on.items()},
+            _alarms_at={site: set(names) for site, names in self._alarms_at.items()},
             events=self.events.copy(),
         )
 
@@ -234,11 +267,11 @@ class NetworkModel:
 
     def groups_at(self, site: str) -> list[View]:
         """Return the protection groups with an end at a site."""
-        return [group for group in self.groups.values() if site in self.end_sites(group)]
+        return [self.groups[name] for name in self._groups_at.get(site, ())]
 
     def links_at(self, site: str) -> list[View]:
         """Return the links with an end at a site."""
-        return [link for link in self.links.values() if site in (link["a"]["site"], link["b"]["site"])]
+        return [self.links[name] for name in self._links_at.get(site, ())]
 
     def end_sites(self, group: View) -> tuple[str, ...]:
         """Return a group's two sites, the outlying one first when the hub lists it so."""
@@ -260,12 +293,15 @@ class NetworkModel:
 
     def alarms_of(self, *subjects: str) -> list[View]:
         """Return the active alarms on these objects, worst and then oldest first."""
-        found = [alarm for alarm in self.alarms.values() if alarm["resource"] in subjects]
-        return sorted(found, key=lambda a: (-severity_rank(a["perceived_severity"]), a["raised_at_ns"]))
+        return self._worst_first({name for subject in subjects for name in self._alarms_on.get(subject, ())})
 
     def alarms_at(self, site: str) -> list[View]:
         """Return the active alarms that concern a site, worst and then oldest first."""
-        return self.alarms_of(*{a["resource"] for a in self.alarms.values() if site in self.sites_of(a["resource"])})
+        return self._worst_first(self._alarms_at.get(site, set()))
+
+    def _worst_first(self, names: Iterable[str]) -> list[View]:
+        found = [self.alarms[name] for name in names if name in self.alarms]
+        return sorted(found, key=lambda a: (-severity_rank(a["perceived_severity"]), a["raised_at_ns"], a["id"]))
 
     def media(self, link: str) -> str:
         """Return what carries a link, or its id when it is not known."""

@@ -220,6 +220,11 @@ ROOTS: Final[Sequence[str]] = (
     N_("all paths of the group are lost"),
     N_("its time source is at fault"),
     N_("it takes its time from the core"),
+    N_("its controller does not work"),
+    N_("the base station serves on its own"),
+    N_("no other path leads to the station"),
+    N_("nothing is heard from the station's site"),
+    N_("it is the device's summary of its alarms"),
 )
 """Why an alarm is a root, or follows from others (`lifeline.alarms`: `explain`, `correlate`, `ducts`)."""
 TEMPLATES: Final = (*WHY, *REFUSALS, *ORDERED, *REASONS, *CONDITIONS, *ROOTS, *BFD_DIAGNOSTIC, *PROTECTION_STATE)

@@ -38,10 +38,7 @@ class StatusBar(Lines):
         """
         size, now = self.size.width, monotonic_ns()
         wall = model.now_ns(now)
-        clocks = [(clock_text(wall, "%H:%M:%S UTC%z" if size >= 60 else "%H:%M:%S"), "strong")]
-        if size >= 90:
-            clocks.append((utc_text(wall, "  %Y-%m-%d %H:%M:%SZ"), "muted"))
-        first = [("lifeline ", "heading"), *self._tab_pieces(), (f" {self._hub}", "muted")]
+        first, clocks = self._first_line(wall, size)
         second = [*overall_pieces(self.look, model), *count_pieces(model)]
         right = connection_pieces(self.look, model, now)
         if frozen_at_ns is not None:
@@ -51,13 +48,32 @@ class StatusBar(Lines):
         ellipsis = self.look.ellipsis
         self.show([spread(first, clocks, size, ellipsis), spread(second, right, size, ellipsis)])
 
-    def _tab_pieces(self) -> list[Piece]:
-        """Return the screens with their keys, the present one marked; a click goes there."""
-        at = len("lifeline ")
+    def _first_line(self, wall: int, size: int) -> tuple[list[Piece], list[Piece]]:
+        """Return screens and clocks: what the place has no room for goes, the screens' names last."""
+        here, utc = clock_text(wall, "%H:%M:%S UTC%z"), utc_text(wall, "  %Y-%m-%d %H:%M:%SZ")
+        forms = (("lifeline ", here, utc), ("lifeline ", here, ""), ("", here, ""), ("", here.partition(" ")[0], ""))
+        for product, clock, other in forms:
+            tabs = self._tab_pieces(product, named=True)
+            if sum(width(text) for text, _role in tabs) + 1 + width(clock + other) <= size:
+                break
+        else:
+            product, tabs = "", self._tab_pieces("", named=False)
+        hub = [(f" {self._hub}", "muted")] if product else []
+        return [*tabs, *hub], [(clock, "strong"), *([(other, "muted")] if other else [])]
+
+    def _tab_pieces(self, product: str, *, named: bool) -> list[Piece]:
+        """Return the screens with their keys, the present one marked; a click goes there.
+
+        Args:
+            product: stands before them.
+            named: by their titles, or but for the present one by their keys alone.
+        """
+        at = width(product)
         self.hot = []
-        pieces: list[Piece] = []
+        pieces: list[Piece] = [(product, "heading")] if product else []
         for key, title, current in self._tabs:
-            text = f"[{key} {title}]" if current and self.look.ascii else f" {key} {title} "
+            name = f"{key} {title}" if named or current else key
+            text = f"[{name}]" if current and self.look.ascii else f" {name} "
             pieces.append((text, "current" if current else ""))
             self.hot.append((0, range(at, at + width(text)), key))
             at += width(text)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from noc.client import HubUnreachableError, StreamMessage
+from noc.client import HubRefusedError, HubUnreachableError, StreamMessage
 
 NOW_NS = 1_795_500_000_000_000_000  # 2026-11-24T06:00:00Z
 SECOND = 1_000_000_000
@@ -181,6 +181,7 @@ class FakeHub:
     now: dict[str, Any] = field(default_factory=healthy)
     journal: list[dict[str, Any]] = field(default_factory=started_events)
     shown: list[dict[str, Any]] = field(default_factory=list)
+    series: dict[tuple[str, str], list[float]] = field(default_factory=dict)
     away: bool = False
     queue: asyncio.Queue[StreamMessage] = field(default_factory=asyncio.Queue)
     states_asked: int = 0
@@ -200,6 +201,12 @@ class FakeHub:
         if self.away:
             raise HubUnreachableError("no hub at unix:///tmp/hub.sock: connection refused")
         return [e for e in self.journal if e["cursor"] > after][:limit]
+
+    async def history(self, subject: str, metric: str, *_span: Any, **_more: Any) -> dict[str, Any]:
+        if (values := self.series.get((subject, metric))) is None:
+            raise HubRefusedError(404, f"there is no metric {metric!r}")
+        points = [[NOW_NS - n * 60 * SECOND, value, value, value, 1] for n, value in enumerate(values[::-1])][::-1]
+        return {"unit": "", "step_s": 60, "points": points}
 
     async def command(self, command: str, target: str, text: str = "", **more: Any) -> dict[str, Any]:
         """Answer as told: a dry run as planned unless the answer says that it would be refused."""

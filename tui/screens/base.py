@@ -69,6 +69,9 @@ class LiveScreen(Screen[None]):
         """Bring ages and countdowns up to date, each second."""
         raise NotImplementedError
 
+    def histories_changed(self) -> None:
+        """Show series that have come; most screens plot none."""
+
     def renew_status(self) -> None:
         """Bring the status bar up to date."""
         self.query_one(StatusBar).renew(self.lifeline.model, self.lifeline.frozen_at_ns, self.lifeline.armed_s())
@@ -112,6 +115,10 @@ class DetailScreen(LiveScreen):
     def model_changed(self, change: Change) -> None:
         """Show the detail anew."""
         del change
+        self.rebuild()
+
+    def histories_changed(self) -> None:
+        """Show the detail anew."""
         self.rebuild()
 
     def rebuild(self) -> None:

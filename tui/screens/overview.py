@@ -6,19 +6,21 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 
 from lifeline.i18n import _
 
 from ..cells import Line, Row
 from ..columns import Column, title_width
 from ..details import detail_of
+from ..device_view import device_lines
 from ..lines import Lines, Piece
 from ..live_table import LiveTable
 from ..model import Change, NetworkModel, health_rank
 from ..rows import district_of, event_row, site_row, was
 from ..words import EVENT_KIND, HEALTH, MEDIA, SEVERITY, SITE_KIND, TRAFFIC, age
 from .base import THREE_PANES, ListScreen
+from .devices import DevicesScreen
 
 RECENT = 60
 """Events in the third pane."""
@@ -45,7 +47,7 @@ def forget_before(table: LiveTable, cursor: int) -> None:
 class OverviewScreen(ListScreen):
     """Sites, worst first."""
 
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("d", "devices", _("Devices"))]
 
     def compose_body(self) -> ComposeResult:
         """Yield the districts, the list with its detail, and the latest events."""
@@ -75,7 +77,7 @@ class OverviewScreen(ListScreen):
 
     def detail(self, model: NetworkModel, key: str) -> list[Line]:
         """Return a site's detail."""
-        return detail_of(model, f"site:{key}")
+        return [*detail_of(model, f"site:{key}"), *device_lines(model, key)]
 
     def model_changed(self, change: Change) -> None:
         """Show what changed in the list, in the districts and among the latest events."""
@@ -102,6 +104,11 @@ class OverviewScreen(ListScreen):
         if len(self.model.events) > RECENT:
             forget_before(self.query_one("#recent", LiveTable), self.model.events[-RECENT]["cursor"])
         self.renew_districts()
+
+    def action_devices(self) -> None:
+        """Show the devices of the chosen site."""
+        if self.table.chosen is not None:
+            self.app.push_screen(DevicesScreen(self.table.chosen))
 
     def renew_districts(self) -> None:
         """Show each district as its worst site stands, worst first, and how many sites are not well."""
