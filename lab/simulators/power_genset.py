@@ -55,6 +55,8 @@ class Tank:
     refilled_from: Tank | None = None
     pump_l_per_h: float = 0.0
     leak_l_per_h: float = 0.0
+    most_l: float = 0.0
+    """The most that was in it after it was filled."""
 
     @property
     def dry(self) -> bool:
@@ -69,6 +71,7 @@ class Tank:
         """Put fuel in; return how much of it found room."""
         taken = min(litres, self.capacity_l - self.fuel_l)
         self.fuel_l += taken
+        self.most_l = max(self.most_l, self.fuel_l)
         return taken
 
     def refill(self, litres: float) -> None:

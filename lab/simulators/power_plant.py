@@ -171,7 +171,7 @@ class SimulatedPlant:
         for genset in self.gensets.values():
             genset.reset()
         for tank in self.tanks.values():
-            tank.refill(tank.capacity_l * self.fuel_share)
+            tank.refill(max(tank.capacity_l * self.fuel_share, tank.most_l))
         for unit in self.units.values():
             unit.charge = 1.0
         self.dark_at_s = None

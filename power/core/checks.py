@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from lifeline.i18n import _
+from lifeline.model.power import PowerPlant
 from lifeline.model.records import PerceivedSeverity, ProbableCause
 
 from .autonomy import Assessment, Kind, Redundancy
@@ -65,7 +66,7 @@ def part_checks(view: PartView, assessment: Assessment, observed: Observed) -> I
     if view.section in {"ups", "dc_plants"}:
         yield from _unit_checks(view, assessment, observed)
     elif view.section == "generators":
-        yield from _generator_checks(view, observed)
+        yield from _generator_checks(view, observed, plant)
     elif view.section == "switches":
         yield from _switch_checks(view, assessment, observed)
 
@@ -181,7 +182,7 @@ def _is_weak(view: PartView, observed: Observed) -> bool | None:
     return False if any(words) else None
 
 
-def _generator_checks(view: PartView, observed: Observed) -> Iterator[Check]:
+def _generator_checks(view: PartView, observed: Observed, plant: PowerPlant) -> Iterator[Check]:
     part, state = view.part, view.state
     fresh = view.fresh
     failed = (
@@ -189,7 +190,9 @@ def _generator_checks(view: PartView, observed: Observed) -> Iterator[Check]:
         or state == "failed"
         or (view.states.get("alarm.fail-to-start") in {"critical", "raised"})
     )
-    called = observed.runs_on == "battery" and state == "stopped"
+    beside = {name for it in plant.switches.values() if part in it.inputs for name in it.inputs if name in plant.feeds}
+    fed = any(observed.views[name].state == "ok" for name in beside)  # its switch has no need of it
+    called = observed.runs_on == "battery" and state == "stopped" and not fed
     yield Check(
         part,
         "start-failed",

@@ -226,8 +226,11 @@ def _values(decoded: Decoded) -> Iterator[tuple[str, float]]:
 
 def _suspects(decoded: Decoded) -> Iterator[str]:
     """Yield what a device says of power that cannot be right; figures that it does not have are no lie."""
+    load_pct = decoded.value("ups.load")
+    idle = load_pct is not None and load_pct < 1
     for it in decoded.measurements:
-        if it.quality is Quality.SUSPECT and it.metric in _NEEDED:
+        # Without load some devices tell a figure for "no end": it is told, for the load may be as wrong.
+        if it.quality is Quality.SUSPECT and (it.metric in _NEEDED or (idle and it.metric == "battery.runtime_s")):
             yield f"{it.key}: {it.reason}"
 
 
