@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from lab.convergence import wait_until
 from lab.lab import Lab
 from lab.scorecard import render
 
@@ -87,6 +88,29 @@ def test_a_drill_that_is_told_to_end_heals_first(network: Lab, number: signal.Si
         process.stderr.read()
         assert process.wait(WITHIN_S) == 130
     assert network.faults.active() == []
+
+
+def test_a_cut_duct_is_one_root_and_everything_of_it_follows(network: Lab) -> None:
+    """With netwatch running; what a starved machine brings of its own, such as jitter, is not about the duct."""
+    links = [link.id for link in network.topology.links_in("duct-east")]
+    groups = {name for name, it in network.inventory.protection_groups.items() if it.working in links}
+    about = {"srg:duct-east", *(f"link:{link}" for link in links), *(f"group:{group}" for group in groups)}
+    cut = "duct-cut.srg.duct-east"
+
+    def standing() -> dict[str, dict[str, Any]]:
+        argv = [*LIFELINE, "alarm", "list", "--consequences", "--json", "--hub", network.hub_url]
+        run = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=WITHIN_S)
+        return {it["id"]: it for it in json.loads(run.stdout)["alarms"] if it["resource"] in about}
+
+    network.faults.inject("duct-cut", "duct-east")
+    try:
+        assert wait_until(lambda: len(standing()) == 1 + len(links) + len(groups), within_s=30), standing()
+        alarms = standing()
+        assert {it["root"] for it in alarms.values()} == {cut}
+        assert set(alarms[cut]["consequences"]) == alarms.keys() - {cut}
+    finally:
+        network.faults.heal()
+    assert wait_until(lambda: cut not in standing(), within_s=30)
 
 
 def test_a_lab_with_a_fault_is_not_drilled_and_keeps_its_fault(network: Lab) -> None:
