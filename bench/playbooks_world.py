@@ -308,7 +308,7 @@ class World:
         if twice or lost:
             print(f"run {self._runs} killed at {kill_at}, fails={fails}: {told}, twice {twice}, lost {lost}",
                   file=sys.stderr)  # fmt: skip
-        return int(told["points"])
+        return int(str(told["points"]))
 
 
 def _lives(

@@ -273,6 +273,10 @@ class HubClient:
         """Return a run with its plan."""
         return await self._get(f"/runs/{quote(identifier, safe='')}")
 
+    async def playbook_preview(self, identifier: str) -> dict[str, Any]:
+        """Return how a run's plan would go against what is so now; nothing is done."""
+        return await self._get(f"/runs/{quote(identifier, safe='')}/preview")
+
     async def say_of_run(self, identifier: str, word: str, **more: Json) -> dict[str, Any]:
         """Say a person's word about a run: approve, reject, abort or resume."""
         path = f"/runs/{quote(identifier, safe='')}/{word}"

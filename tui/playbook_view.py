@@ -55,8 +55,13 @@ def playbook_row(model: NetworkModel, view: Mapping[str, Any]) -> Row:
     )
 
 
-def playbook_detail(view: Mapping[str, Any]) -> list[Line]:
-    """Return a run's detail: who and why, approval, steps live, what was taken back."""
+def playbook_detail(view: Mapping[str, Any], preview: Mapping[str, Any] | None = None) -> list[Line]:
+    """Return a run's detail: who and why, approval, steps live, what was taken back.
+
+    Args:
+        view: the run.
+        preview: how its plan would go against what is so now, where somebody has asked.
+    """
     body = view["body"]
     state = str(body["state"])
     lines = [heading(str(body["playbook"]), Cell(STATES.get(state, state), _ROLES.get(state, "muted")))]
@@ -76,6 +81,8 @@ def playbook_detail(view: Mapping[str, Any]) -> list[Line]:
         lines.append(fact(_("With"), Cell(given)))
     if body["locks"]:
         lines.append(fact(_("Locks"), Cell(", ".join(body["locks"]))))
+    if preview is not None:
+        lines += _against_now(preview)
     for leg, title in (("do", _("Steps")), ("undo", _("Taken back"))):
         steps = [step for step in body["steps"] if step["leg"] == leg]
         if steps:
@@ -88,4 +95,18 @@ def playbook_detail(view: Mapping[str, Any]) -> list[Line]:
                 lines.append(text(Cell(str(step["detail"]), "muted")))
             elif step["args"] and step["state"] == "waiting":
                 lines.append(text(Cell(json.dumps(step["args"], ensure_ascii=False), "muted")))
+    return lines
+
+
+def _against_now(preview: Mapping[str, Any]) -> list[Line]:
+    """Return what each step would find and do: the difference that an approval is about."""
+    lines = [heading(_("Against what is so now"))]
+    if preview["state"] != "passed":
+        lines.append(text(Cell(f"{preview['state']}: {preview['reason']}", "critical")))
+    for step in preview["steps"]:
+        lines.append(fact(str(step["step"]), Cell(str(step["detail"]))))
+        if step["before"] is not None:
+            lines.append(text(Cell(f"- {json.dumps(step['before'], ensure_ascii=False)}", "muted")))
+        if step["args"]:
+            lines.append(text(Cell(f"+ {json.dumps(step['args'], ensure_ascii=False)}", "muted")))
     return lines

@@ -46,6 +46,8 @@ RUNS_ON: Final = {
 VERDICT: Final = {
     "met": _("met"), "uncertain": _("uncertain"), "missed": _("missed"), "unknown": _("unknown"),
 }  # fmt: skip
+READY: Final = {"ready": _("ready"), "not-ready": _("not ready"), "unknown": _("unknown")}
+_READY_ROLE: Final = {"ready": "ok", "not-ready": "critical", "unknown": "unknown"}
 _VERDICT_ROLE: Final = {"met": "ok", "uncertain": "degraded", "missed": "critical", "unknown": "unknown"}
 _VERDICT_RANK: Final = {"missed": 0, "unknown": 1, "uncertain": 2, "met": 3}
 _SOURCE_ROLE: Final = {"utility": "ok", "generator": "degraded", "battery": "critical", "unknown": "unknown"}
@@ -100,14 +102,24 @@ def power_detail(model: NetworkModel, view: Mapping[str, Any]) -> list[Line]:
                           Cell(Age(view["heard_at_ns"]), "unknown")))  # fmt: skip
     return [
         *lines,
+        *_ready(body),
         *_figures(body),
         *_plant(body),
         *_discharge(body),
+        *_batteries(body),
         *_shed(body),
         *_what_if(body),
         text(),
         text(Cell(str(figure(body, "system")["sentence"]), "muted")),
     ]
+
+
+def _ready(body: Body) -> Iterator[Line]:
+    """Tell whether the plant is ready, and what stands against it."""
+    verdict = str(body["ready"]["verdict"])
+    yield fact(_("Ready"), Cell(word(READY, verdict), _READY_ROLE[verdict]))
+    for sentence in body["ready"]["because"]:
+        yield text(Cell(f"  {sentence}", "muted"))
 
 
 def _figures(body: Body) -> Iterator[Line]:
@@ -186,6 +198,23 @@ def _discharge(body: Body) -> Iterator[Line]:
     dark = outage["dark_h"]
     yield fact(_("Dark"), Cell(_("never") if dark is None else _("after {h}").format(h=hours(dark)),
                                "ok" if dark is None else ""))  # fmt: skip
+
+
+def _batteries(body: Body) -> Iterator[Line]:
+    """Show what each battery holds by its age and by experience, and how a unit's last discharge went."""
+    if not body["batteries"]:
+        return
+    yield text()
+    yield heading(_("What batteries hold"))
+    for it in body["batteries"]:
+        age, learned = it["by_age"], it["learned"]
+        shown = _("never discharged") if learned is None else _("by experience {n:.0%}").format(n=learned["share"])
+        yield fact(str(it["part"]), Cell(_("by age {n:.0%}").format(n=age["mid"])), Cell(shown, "muted"))
+    for unit, it in body["discharges"].items():
+        head = _("Last battery test of {unit}") if it["test"] else _("Last discharge of {unit}")
+        at_h, charge, model = it["points"][-1]
+        ended = _("after {h}: {charge:.0%}, by the model {model:.0%}").format(h=hours(at_h), charge=charge, model=model)
+        yield fact(head.format(unit=unit), Cell(ended))
 
 
 def _shed(body: Body) -> Iterator[Line]:

@@ -247,7 +247,7 @@ def _autonomy(inventory: Inventory, _draw: random.Random, site: str | None) -> P
         _power(at, *((it, "level", FUEL_LEFT_PCT) for it in tanks)), {"site": at}, 120.0, 60.0,
         _done("stands", "fuel", "order", "call"),
         {N_("the order says how much and by when"): _ordered,
-         N_("whoever is on call heard"): _called("l of fuel for")},
+         N_("whoever is on call heard"): _called("l of fuel, there by")},
         well=_steady_power(at, " autonomy-below-target"), well_within_s=150.0,
     )  # fmt: skip
 

@@ -166,6 +166,17 @@ async def one_run(identifier: str, orchestrator: Runs, _who: Viewer) -> dict[str
             "record": record_of(found)}  # fmt: skip
 
 
+@router.get("/runs/{identifier}/preview", responses=documented(404))
+async def preview(identifier: str, orchestrator: Runs, _who: Operator) -> dict[str, Any]:
+    """Go through a run's plan against what is so now, reading only: what each step would find, and what it would do."""
+    try:
+        found = orchestrator.run(identifier)
+    except NoSuchError as error:
+        raise _missing(orchestrator, error) from None
+    result = await check_run(orchestrator, found.plan)
+    return {"schema": "lifeline.playbook-check/1", "plan": found.plan, "hash": found.hash, **result}
+
+
 @router.post("/runs/{identifier}/approve", responses=documented(404, 409))
 async def approve(identifier: str, word: Word, orchestrator: Runs, who: Approver) -> dict[str, Any]:
     """Agree to a run's plan."""

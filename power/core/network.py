@@ -1,7 +1,6 @@
 """A power plant as a graph that can be asked: with these sources alive, who feeds whom, and with how much.
 
-What a part carries is linear in the loads as long as the same parts live, so a `Flow` keeps factors, once for every
-combination that comes up. A `Network` is a plant without the parts in `lost`; both are made once and kept.
+What a part carries is linear in the loads as long as the same parts live: a `Flow` keeps factors, once a combination.
 """
 
 from __future__ import annotations
@@ -18,8 +17,7 @@ from lifeline.model.power import MAIN, BatteryString, PowerPlant, Technology
 from .battery import Model, Part, part_of
 from .fuel import Burn, burns_of
 
-SITE_LOAD = "site"
-"""The one load of a plant that lists none."""
+SITE_LOAD = "site"  # the one load of a plant that lists none
 
 
 @dataclass(frozen=True, slots=True)

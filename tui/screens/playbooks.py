@@ -27,7 +27,12 @@ class PlaybooksScreen(ListScreen):
         Binding("a", "say('approve')", _("Approve")),
         Binding("x", "say('reject')", _("Reject")),
         Binding("b", "say('abort')", _("Abort")),
+        Binding("d", "preview", _("Difference")),
     ]
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._previews: dict[str, dict[str, Any]] = {}
 
     def columns(self) -> list[Column]:
         """Return the columns of `playbook_row`."""
@@ -49,13 +54,27 @@ class PlaybooksScreen(ListScreen):
     def detail(self, model: NetworkModel, key: str) -> list[Line]:
         """Return a run's detail."""
         view = model.live.get(key)
-        return playbook_detail(view) if view is not None else []
+        return playbook_detail(view, self._previews.get(key)) if view is not None else []
 
     def list_notes(self) -> list[str]:
         """Say so when nothing has run."""
         if any(key.startswith(SUBJECT) for key in self.model.live):
             return []
         return [_("No playbook has run since the hub began: `lifeline playbook list` shows what there is.")]
+
+    def action_preview(self) -> None:
+        """Ask what the chosen run would change, as things are now. It only reads, so it needs no arming."""
+        view = self.model.live.get(self.table.chosen or "")
+        if view is not None:
+            self.run_worker(self._preview(str(self.table.chosen), str(view["body"]["run"])), name="preview")
+
+    async def _preview(self, key: str, run: str) -> None:
+        try:
+            self._previews[key] = await self.lifeline.client.playbook_preview(run)
+        except (HubUnreachableError, HubRefusedError, HubAddressError) as error:
+            self.notify(str(error), title=_("Not read"), severity="error")
+        else:
+            self.renew_detail()
 
     def action_say(self, word: str) -> None:
         """Say a word about the chosen run."""

@@ -211,3 +211,17 @@ async def test_the_audit_finds_what_was_changed_removed_and_cut_off(served: Serv
         result = verified()
         assert result["exit"] == 11
         assert found in " ".join(result["wrong"])
+
+
+async def test_approving_is_for_approvers_and_a_preview_changes_nothing(served: Served) -> None:
+    from noc.tokens import Role
+
+    assert Role.APPROVER.includes(Role.OPERATOR)
+    assert not Role.OPERATOR.includes(Role.APPROVER)
+    assert not Role.AGENT.includes(Role.APPROVER)
+    async with served as client:
+        run = await start(client, "careful", link="x")
+        seen = await client.playbook_preview(run["run"])
+        assert seen["hash"] == run["hash"]
+        assert [it["step"] for it in seen["steps"]] == ["only"]
+        assert (await client.playbook_run(run["run"]))["run"]["state"] == "planned"
