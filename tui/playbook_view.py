@@ -19,11 +19,11 @@ STATES: Final = {
     "refused": _("refused"), "aborted": _("aborted"), "closed": _("closed"),
 }  # fmt: skip
 _ROLES: Final = {
-    "needs-human": "critical", "planned": "warning", "compensating": "warning", "compensated": "warning",
+    "needs-human": "critical", "planned": "degraded", "compensating": "degraded", "compensated": "degraded",
     "done": "ok", "running": "ok", "verifying": "ok",
 }  # fmt: skip
 _ORDER: Final = ("needs-human", "planned", "compensating", "running", "verifying", "approved")
-_STEP_ROLES: Final = {"done": "ok", "failed": "warning", "broken": "critical", "stuck": "critical"}
+_STEP_ROLES: Final = {"done": "ok", "failed": "degraded", "broken": "critical", "stuck": "critical"}
 _STEP_STATES: Final = {
     "waiting": _("waiting"), "intended": _("under way"), "probing": _("being read"), "pausing": _("tried again soon"),
     "verifying": _("verifying"), "done": _("done"), "skipped": _("passed over"), "failed": _("failed"),
