@@ -22,6 +22,7 @@ from typing import Any, Final
 from lifeline.clock import monotonic_s
 from netwatch.core import ber
 
+from .control import carry_out, controlled
 from .device_snmp import Agent, User
 from .device_worlds import KINDS, LINE_FAULTS, Broken, World, fits
 from .netwatch_agent import integer, oid, tlv
@@ -182,26 +183,9 @@ class Room:
 
     # ---------------------------------------------------------------- from outside
 
-    async def obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry out one request, a line of JSON."""
-        try:
-            wanted = json.loads(await reader.readline())
-            match wanted["act"]:
-                case "fault":
-                    self.fault(wanted["at"], wanted["kind"], float(wanted.get("size", 0)))
-                case "heal":
-                    self.heal(wanted["at"])
-                case "look":
-                    pass
-                case act:
-                    raise ValueError(f"no act {act}")  # noqa: TRY301 - answered below, like any other wrong request
-            answer = {"ok": True, **self.look()}
-        except (ValueError, KeyError, TypeError) as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
+    async def asked(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out a request."""
+        return carry_out(self, wanted)
 
 
 def notification(trap: str, uptime_s: float, bindings: Sequence[tuple[str, int]] = ()) -> bytes:
@@ -230,12 +214,9 @@ def _socket(address: str, port: int = 0) -> socket.socket:
 
 async def live(config: Mapping[str, Any]) -> None:
     """Be a node's devices until cancelled; `control` names the socket that takes orders."""
-    control = config["control"]
-    with contextlib.suppress(FileNotFoundError):
-        Path(control).unlink()  # noqa: ASYNC240 - a socket of an earlier life; nothing else runs yet
     room = Room(config)
     try:
-        async with await asyncio.start_unix_server(room.obey, control):
+        async with controlled(room.asked, config["control"]):
             await room.run()
     finally:
         room.close()

@@ -26,6 +26,7 @@ from pydantic import TypeAdapter
 from lifeline.clock import monotonic_s
 from lifeline.model.power import PowerPlant
 
+from .control import carry_out, controlled
 from .netwatch_agent import Agent, SnmpUser
 from .power_devices import LYING_CONTROLLER, LYING_UPS, gauge, transfer_switch
 from .power_genset import GensetServer, RegisterServer
@@ -254,31 +255,13 @@ class Room:
             ValueError, KeyError, TypeError: it is no request.
         """
         match wanted["act"]:
-            case "fault":
-                self.fault(wanted["at"], wanted["kind"], float(wanted.get("size", 0)))
-            case "heal":
-                self.heal(wanted["at"])
             case "deliver":
                 return {"taken_l": self.plant.tanks[wanted["at"]].fill(float(wanted["litres"]))}
             case "foretell":
                 hours = float(wanted["hours"])
                 return {"dark_h": await asyncio.to_thread(self.plant.foretell, hours, _FORETELL_STEP_S)}
-            case "look":
-                pass
-            case act:
-                raise ValueError(f"no act {act}")
-        return self.look()
-
-    async def obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry out one request, a line of JSON, and answer with one."""
-        try:
-            answer = {"ok": True, **await self.asked(json.loads(await reader.readline()))}
-        except (ValueError, KeyError, TypeError) as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
+            case _:
+                return carry_out(self, wanted)
 
 
 def _same(agent: SnmpServer) -> SnmpServer:
@@ -294,9 +277,7 @@ def _set(thing: object, name: str, value: object) -> Callable[[], None]:
 
 async def live(room: Room, control: str) -> None:
     """Be the room until cancelled, taking orders at a Unix socket."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(control)  # noqa: PTH108 - a socket of an earlier life; nothing else runs yet
-    async with await asyncio.start_unix_server(room.obey, control):
+    async with controlled(room.asked, control):
         await room.run()
 
 

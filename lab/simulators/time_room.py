@@ -28,6 +28,7 @@ from typing import Any, Final, Self
 from lifeline.clock import monotonic_s, wall_ns
 from lifeline.model.timing import OSCILLATORS
 
+from .control import carry_out, controlled
 from .time_ntp import NTP, NTP_FAULTS, NtpServer
 from .time_sky import FAULTS, Fault, Receiver, TrueOscillator
 from .time_voice import nmea, ubx
@@ -232,26 +233,9 @@ class Room:
 
     # ---------------------------------------------------------------- from outside
 
-    async def obey(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry out one request, a line of JSON: {"act": "fault" | "heal" | "look", "at", "kind", "size"}."""
-        try:
-            wanted = json.loads(await reader.readline())
-            match wanted["act"]:
-                case "fault":
-                    self.fault(wanted["at"], wanted["kind"], float(wanted.get("size", 0)))
-                case "heal":
-                    self.heal(wanted["at"])
-                case "look":
-                    pass
-                case act:
-                    raise ValueError(f"no act {act}")  # noqa: TRY301 - answered below, like any other wrong request
-            answer = {"ok": True, **self.look()}
-        except (ValueError, KeyError, TypeError) as error:
-            answer = {"ok": False, "error": f"{type(error).__name__}: {error}"}
-        writer.write(json.dumps(answer).encode() + b"\n")
-        with contextlib.suppress(ConnectionError):
-            await writer.drain()
-        writer.close()
+    async def asked(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Carry out a request."""
+        return carry_out(self, wanted)
 
 
 async def live(config: Mapping[str, Any]) -> None:
@@ -260,9 +244,6 @@ async def live(config: Mapping[str, Any]) -> None:
     Args:
         config: as `Room.of` takes it, with `control` (a Unix socket) and optionally `ntp` (address and port).
     """
-    control = config["control"]
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(control)  # noqa: PTH108 - a socket of an earlier life; nothing else runs yet
     with Room.of(config) as room:
         loop, transports = asyncio.get_running_loop(), []
         served = dict(config.get("devices", {})) | ({NTP: config["ntp"]} if "ntp" in config else {})
@@ -270,7 +251,7 @@ async def live(config: Mapping[str, Any]) -> None:
             server = room.servers[name]
             transports.append((await loop.create_datagram_endpoint(lambda it=server: it, tuple(place)))[0])  # type: ignore[misc] # mypy infers no type for a lambda's default
         try:
-            async with await asyncio.start_unix_server(room.obey, control):
+            async with controlled(room.asked, config["control"]):
                 await room.run()
         finally:
             for transport in transports:

@@ -13,6 +13,7 @@ import pytest
 from pynmeagps import NMEAReader
 from pyubx2 import UBXReader
 
+from lab.simulators.control import controlled
 from lab.simulators.time_ntp import NtpServer
 from lab.simulators.time_room import Line, Room
 from lab.simulators.time_sky import Fault, Receiver
@@ -124,8 +125,8 @@ async def test_it_is_told_over_its_socket_what_shall_be_wrong(tmp_path):
         return answer
 
     with Room.of(CONFIG) as room:
-        server = await asyncio.start_unix_server(room.obey, tmp_path / "room")
-    async with server:
+        door = controlled(room.asked, str(tmp_path / "room"))
+    async with door:
         assert (await ask(act="fault", at="gps", kind="ramp", size=1000))["receivers"]["gps"]["fault"] == "ramp"
         assert (await ask(act="fault", at="ntp", kind="frozen"))["ntp"] == "frozen"
         assert (await ask(act="heal", at="ntp"))["ntp"] is None
