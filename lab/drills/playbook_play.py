@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,11 +16,11 @@ from lifeline.clock import monotonic_ns, monotonic_s, wall_ns
 from lifeline.i18n import N_
 from noc.client import HubTimeoutError
 
-from .drill import Drill, Lab
-from .judge import NS_PER_MS
+from .drill import Lab
 from .playbook_people import PEOPLE, People, listen
 from .playbook_record import Recorder
-from .record import DrillReport, Moment, Target, Task, Verdict
+from .played import Played
+from .record import DrillReport
 from .watch import Hub, Watch
 
 LOOK_S = 0.1
@@ -141,9 +141,14 @@ class PlaybookScript:
     back_steps: Mapping[str, str] = field(default_factory=dict)
     back_effects: Mapping[str, Effect] = field(default_factory=dict)
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The one site."""
+        return (self.site,)
+
 
 @dataclass(slots=True)
-class PlaybookDrill(Drill):
+class PlaybookDrill(Played):
     """One run of a script."""
 
     lab: PlaybookLab
@@ -153,22 +158,8 @@ class PlaybookDrill(Drill):
     recordings: Path | None = None
     """Folder for what the runs were told."""
     _standing: list[Any] = field(default_factory=list)
-    _tasks: list[Task] = field(default_factory=list)
-    _moments: list[tuple[int, str, Mapping[str, str]]] = field(default_factory=list)
-    _wrong: list[str] = field(default_factory=list)
     _calls: list[str] = field(default_factory=list)
     _agreed: bool = False
-
-    @property
-    def aims(self) -> tuple[Target, ...]:
-        """None: what must be steady is in the script."""
-        return ()
-
-    def blank(self, started_ns: int) -> DrillReport:
-        """Return the report of a drill that has not run."""
-        aim = Target(self.script.site, self.script.site, "", "", "")
-        return DrillReport(self.script.name, self.script.objective, aim, "", None, self.seed, started_ns,
-                           Verdict.NOT_RUN)  # fmt: skip
 
     async def _steady(self) -> tuple[int, list[str]]:
         """Wait until no fault stands, no run is under way, and all is well with what will be hit."""
@@ -208,9 +199,7 @@ class PlaybookDrill(Drill):
             loop.remove_reader(listener)
             listener.close()
             await asyncio.to_thread(self.people.dismiss)
-        short = [text for task in self._tasks if (text := task.shortcoming())]
-        moments = tuple(Moment((at_ns - began_ns) / NS_PER_MS, what, facts) for at_ns, what, facts in self._moments)
-        return replace(report, tasks=tuple(self._tasks), timeline=moments, reasons=(*short, *self._wrong))
+        return self.rated(report, began_ns)
 
     # ---------------------------------------------------------------- its parts
 
@@ -261,9 +250,9 @@ class PlaybookDrill(Drill):
         task = N_("run done") if run["playbook"] == self.script.playbook else N_("run that gives back done")
         self._task(task, ends_s, began_ns, monotonic_ns() if ended else None)
         if not ended:
-            self._wrong.append(f"{run['playbook']} is {run['state']}: {run['reason'] or run['held']}")
+            self.wrong.append(f"{run['playbook']} is {run['state']}: {run['reason'] or run['held']}")
         states = {it["step"]: it for it in run["steps"] if it["leg"] == "do"}
-        self._wrong += [
+        self.wrong += [
             f"step {name} of {run['playbook']} is {states[name]['state']}, should be {want}: {states[name]['detail']}"
             for name, want in steps.items() if states[name]["state"] != want
         ]  # fmt: skip
@@ -323,12 +312,12 @@ class PlaybookDrill(Drill):
         for who in PEOPLE[:people]:
             said = await asyncio.to_thread(self.people.approve, who, run)
             if said.returncode != 0:
-                self._wrong.append(f"{who} could not approve: {said.stderr.strip()}")
+                self.wrong.append(f"{who} could not approve: {said.stderr.strip()}")
             self._say("word", who=who, playbook=run["playbook"])
             if people > 1 and who == PEOPLE[0]:
                 again = await asyncio.to_thread(self.people.approve, who, run)
                 if again.returncode == 0:
-                    self._wrong.append(f"{who} approved twice, and was not refused")
+                    self.wrong.append(f"{who} approved twice, and was not refused")
 
     # ---------------------------------------------------------------- the record
 
@@ -339,15 +328,6 @@ class PlaybookDrill(Drill):
             if state not in ("waiting", seen.get(what)):
                 self._say("run", playbook=run["playbook"], step=what, state=state)
         seen.update(now)
-
-    def _say(self, what: str, **facts: str) -> None:
-        self._moments.append((monotonic_ns(), what, facts))
-        if what == "phase":
-            self.tell(facts["name"])
-
-    def _task(self, name: str, within_s: float, since_ns: int, at_ns: int | None) -> None:
-        took_ms = None if at_ns is None else max(0.0, (at_ns - since_ns) / NS_PER_MS)
-        self._tasks.append(Task(name, within_s * 1000, took_ms))
 
 
 def _over(run: Mapping[str, Any]) -> bool:

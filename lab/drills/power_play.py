@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lifeline.clock import monotonic_ns, monotonic_s
 from lifeline.i18n import N_
 
-from .drill import Drill, Lab
-from .judge import NS_PER_MS
-from .record import DrillReport, Moment, Target, Task, Verdict
+from .drill import Lab
+from .played import Played
+from .record import DrillReport
 from .watch import Hub, Watch
 
 LOOK_S = 0.5
@@ -134,36 +134,20 @@ class Supply(Protocol):
 
 
 @dataclass(slots=True)
-class PowerDrill(Drill):
+class PowerDrill(Played):
     """One run of a script."""
 
     lab: PlantLab
     hub: PowerHub
     script: PowerScript
     supply: Supply | None = None
-    wrong: list[str] = field(default_factory=list)
-    """What must not have been."""
     _standing: dict[str, str] = field(default_factory=dict)
     """Faults by `site/part`."""
-    _moments: list[tuple[int, str, Mapping[str, str]]] = field(default_factory=list)
-    _tasks: list[Task] = field(default_factory=list)
     _told: dict[str, str] = field(default_factory=dict)
     _began_s: dict[str, float] = field(default_factory=dict)
     """Per site, the plant's time at the first fault."""
     _dark_at_s: dict[str, float] = field(default_factory=dict)
     """Per site, the plant's time when it would be dark, as it was last stepped ahead."""
-
-    @property
-    def aims(self) -> tuple[Target, ...]:
-        """None: no protection group is hit."""
-        return ()
-
-    def blank(self, started_ns: int) -> DrillReport:
-        """Return the report of a drill that has not run."""
-        first, *others = self.script.sites
-        aim = Target(first, first, "", "", "")
-        return DrillReport(self.script.name, self.script.objective, aim, "", None, self.seed, started_ns,
-                           Verdict.NOT_RUN, also=tuple(others))  # fmt: skip
 
     async def _steady(self) -> tuple[int, list[str]]:
         """Wait until every site runs on utility, is known, and nothing is wrong with its power."""
@@ -191,12 +175,9 @@ class PowerDrill(Drill):
         for site in self.script.sites:
             self._began_s[site] = float((await self.ask(site, {"act": "look"}))["at_s"])
         for step in self.script.steps:
-            self.tell(step.name)
-            self._moments.append((monotonic_ns(), "phase", {"name": step.name}))
+            self._say("phase", name=step.name)
             await self._step(step)
-        moments = tuple(Moment((at_ns - began_ns) / NS_PER_MS, what, facts) for at_ns, what, facts in self._moments)
-        short = [text for task in self._tasks if (text := task.shortcoming())]
-        return replace(report, tasks=tuple(self._tasks), timeline=moments, reasons=(*short, *self.wrong))
+        return self.rated(report, began_ns)
 
     async def ask(self, site: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Ask a site's plant."""
@@ -213,7 +194,7 @@ class PowerDrill(Drill):
 
     def note(self, who: str, what: str) -> None:
         """Put a moment into the timeline."""
-        self._moments.append((monotonic_ns(), "power", {"who": who, "is": what}))
+        self._say("power", who=who, **{"is": what})
 
     async def _step(self, step: Step) -> None:
         began_ns, began_s = monotonic_ns(), monotonic_s()
@@ -240,9 +221,8 @@ class PowerDrill(Drill):
             await asyncio.sleep(LOOK_S)
         self.wrong += sorted(wrong)
         for wish in step.wishes:
-            took_ms = (done[wish] - began_ns) / NS_PER_MS if wish in done else None
             name = wish.task if len(self.script.sites) == 1 else f"{wish.site}: {wish.task}"
-            self._tasks.append(Task(name, wish.within_s * 1000, took_ms))
+            self._task(name, wish.within_s, began_ns, done.get(wish))
 
     async def _look(self, site: str, state: Mapping[str, Any]) -> Seen:
         subject = f"power:{site}"

@@ -10,14 +10,14 @@ from __future__ import annotations
 import asyncio
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lifeline.clock import monotonic_ns, monotonic_s
 
-from .drill import Drill, Lab
-from .judge import NS_PER_MS
-from .record import DrillReport, Moment, Target, Task, Verdict
+from .drill import Lab
+from .played import Played
+from .record import DrillReport
 from .watch import Hub, Watch
 
 LOOK_S = 0.25
@@ -118,31 +118,22 @@ class TimeScript:
     site: str
     steps: tuple[Step, ...]
 
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The one site."""
+        return (self.site,)
+
 
 @dataclass(slots=True)
-class TimeDrill(Drill):
+class TimeDrill(Played):
     """One run of a script."""
 
     lab: ClockLab
     hub: TimeHub
     script: TimeScript
     _standing: dict[str, Any] = field(default_factory=dict)
-    _tasks: list[Task] = field(default_factory=list)
-    _moments: list[tuple[int, str, Mapping[str, str]]] = field(default_factory=list)
-    _wrong: list[str] = field(default_factory=list)
     _told: dict[str, str] = field(default_factory=dict)
     """By source, site and client, what was seen last."""
-
-    @property
-    def aims(self) -> tuple[Target, ...]:
-        """None: no protection group is hit."""
-        return ()
-
-    def blank(self, started_ns: int) -> DrillReport:
-        """Return the report of a drill that has not run."""
-        aim = Target(self.script.site, self.script.site, "", "", "")
-        return DrillReport(self.script.name, self.script.objective, aim, "", None, self.seed, started_ns,
-                           Verdict.NOT_RUN)  # fmt: skip
 
     async def _steady(self) -> tuple[int, list[str]]:
         """Wait until both receivers are selected and nothing is wrong with the site's time."""
@@ -170,13 +161,10 @@ class TimeDrill(Drill):
         """Play every step, then rate."""
         began_ns, worst_ns = monotonic_ns(), 0.0
         for step in self.script.steps:
-            self.tell(step.name)
-            self._moments.append((monotonic_ns(), "phase", {"name": step.name}))
+            self._say("phase", name=step.name)
             worst_ns = max(worst_ns, await self._step(step))
-        self._moments.append((monotonic_ns(), "client", {"error": f"{worst_ns:,.0f} ns"}))
-        moments = tuple(Moment((at_ns - began_ns) / NS_PER_MS, what, facts) for at_ns, what, facts in self._moments)
-        short = [text for task in self._tasks if (text := task.shortcoming())]
-        return replace(report, tasks=tuple(self._tasks), timeline=moments, reasons=(*short, *self._wrong))
+        self._say("client", error=f"{worst_ns:,.0f} ns")
+        return self.rated(report, began_ns)
 
     async def _step(self, step: Step) -> float:
         """Play a step; return the client's worst error in it, ns."""
@@ -204,10 +192,9 @@ class TimeDrill(Drill):
             await asyncio.sleep(LOOK_S)
         if worst_ns > step.error_ns:
             wrong.add(f"{step.name}: {CLIENT} was {worst_ns:,.0f} ns off, target {step.error_ns:,.0f} ns")
-        self._wrong += sorted(wrong)
+        self.wrong += sorted(wrong)
         for wish in step.wishes:
-            took = None if wish.task not in done else (done[wish.task] - began_ns) / NS_PER_MS
-            self._tasks.append(Task(wish.task, wish.within_s * 1000, took))
+            self._task(wish.task, wish.within_s, began_ns, done.get(wish.task))
         return worst_ns
 
     def _note(self, seen: Seen) -> None:

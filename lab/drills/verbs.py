@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -36,6 +37,7 @@ _CATALOGUE = (
     | {drill: playbook_drills.KINDS[name].objective for drill, name in playbook_drills.NAMES.items()}
 )
 _SEEDS = 2**32
+S = TypeVar("S")
 
 lab_option = click.option(
     "--lab", "lab_name", default=DEFAULT_NAME, envvar="LIFELINE_LAB", show_default=True, help=_("Name of the lab.")
@@ -130,28 +132,6 @@ for _name, _kind in protection.KINDS.items():
     _scripted(_name, _kind)
 
 
-def _timed(name: str, kind: time_drills.Kind) -> None:
-    """Add the verb that runs a drill of the time."""
-
-    @run.command(name, help=_(kind.objective))
-    @click.option("--site", help=_("Core room that is hit; drawn by the seed otherwise."))
-    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
-    @lab_option
-    @json_option()
-    def command(*, site: str | None, seed: int | None, lab_name: str, as_json: bool) -> int:
-        lab = open_lab(lab_name)
-        seed = random.randrange(_SEEDS) if seed is None else seed
-        try:
-            script = time_drills.write(name, lab.inventory, site=site, seed=seed)
-        except ValueError as error:
-            raise VerbError(str(error), ExitCode.USAGE) from None
-        return _tell(run_time(lab, script, seed), as_json=as_json)
-
-
-for _time_name, _time_kind in time_drills.KINDS.items():
-    _timed(_time_name, _time_kind)
-
-
 def _of_playbook(name: str, playbook: str) -> None:
     """Add the verb that runs a drill of a playbook."""
 
@@ -174,28 +154,6 @@ def _of_playbook(name: str, playbook: str) -> None:
 
 for _drill_name, _playbook_name in playbook_drills.NAMES.items():
     _of_playbook(_drill_name, _playbook_name)
-
-
-def _powered(name: str, kind: power_drills.Kind) -> None:
-    """Add the verb that runs a drill of power."""
-
-    @run.command(name, help=_(kind.objective))
-    @click.option("--site", help=_("Core room that is hit; drawn by the seed otherwise."))
-    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
-    @lab_option
-    @json_option()
-    def command(*, site: str | None, seed: int | None, lab_name: str, as_json: bool) -> int:
-        lab = open_lab(lab_name)
-        seed = random.randrange(_SEEDS) if seed is None else seed
-        try:
-            script = power_drills.write(name, lab.inventory, site=site, seed=seed)
-        except ValueError as error:
-            raise VerbError(str(error), ExitCode.USAGE) from None
-        return _tell(run_power(lab, script, seed), as_json=as_json)
-
-
-for _power_name, _power_kind in power_drills.KINDS.items():
-    _powered(_power_name, _power_kind)
 
 
 def _tell(report: DrillReport, *, as_json: bool) -> int:
@@ -326,6 +284,30 @@ def run_power(
     supply = Tanker(lab.inventory) if len(script.sites) > 1 else None
     return _run(lab, lambda hub: PowerDrill(lab, hub, seed, script, pace=pace, tell=lambda text: tell(_(text)),
                                             supply=supply), None)  # fmt: skip
+
+
+def _at_room(name: str, objective: str, write: Callable[..., S], play: Callable[[Lab, S, int], DrillReport]) -> None:
+    """Add the verb that runs a drill of a core room's time or power."""
+
+    @run.command(name, help=_(objective))
+    @click.option("--site", help=_("Core room that is hit; drawn by the seed otherwise."))
+    @click.option("--seed", type=click.IntRange(0), help=_("Repeats a drill's draws; a new one otherwise."))
+    @lab_option
+    @json_option()
+    def command(*, site: str | None, seed: int | None, lab_name: str, as_json: bool) -> int:
+        lab = open_lab(lab_name)
+        seed = random.randrange(_SEEDS) if seed is None else seed
+        try:
+            script = write(name, lab.inventory, site=site, seed=seed)
+        except ValueError as error:
+            raise VerbError(str(error), ExitCode.USAGE) from None
+        return _tell(play(lab, script, seed), as_json=as_json)
+
+
+for _time_name, _time_kind in time_drills.KINDS.items():
+    _at_room(_time_name, _time_kind.objective, time_drills.write, run_time)
+for _power_name, _power_kind in power_drills.KINDS.items():
+    _at_room(_power_name, _power_kind.objective, power_drills.write, run_power)
 
 
 def _run(lab: Lab, drill_on: Callable[[HubClient], Drill], logs: Path | None) -> DrillReport:
