@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .asked import ended
+from .asked import ask
 
 SOCK: Final = struct.Struct("@qqdiiii")
 """chrony's refclock_sock.c, struct sock_sample: tv, offset, pulse, leap, pad, magic."""
@@ -201,23 +201,13 @@ class Chronyc:
     async def _run(self, *command: str) -> str:
         argv = ["chronyc", "-n", "-c", "-h", self.command_socket, *command]
         try:
-            process = await asyncio.create_subprocess_exec(
-                *argv,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                stdin=asyncio.subprocess.DEVNULL,
-            )
+            code, told = await ask(argv, TIMEOUT_S, stderr=asyncio.subprocess.STDOUT)
         except FileNotFoundError:
             raise ChronyError("there is no chronyc: install the package chrony") from None
-        try:
-            async with asyncio.timeout(TIMEOUT_S):
-                told, _ = await process.communicate()
         except TimeoutError:
             raise ChronyError(f"chronyd at {self.command_socket} does not answer in {TIMEOUT_S:g} s") from None
-        finally:
-            await ended(process)
-        text = told.decode("utf-8", "replace").strip()
-        if process.returncode or text.startswith(("506", "501", "Could not")):
+        text = told.strip()
+        if code or text.startswith(("506", "501", "Could not")):
             raise ChronyError(self._why(text))
         return text
 

@@ -7,12 +7,11 @@ evidence, its offset is shown, and neither is a sample.
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from ..core.source import Telemetry
-from .asked import ended
+from .asked import ask
 
 SOCKET: Final = "/var/run/ptp4l"
 """ptp4l's own choice of `uds_address`."""
@@ -84,19 +83,11 @@ async def follow(
 async def _ask(socket: str) -> str:
     argv = ["pmc", "-u", "-b", "0", "-s", socket, *(f"GET {it}" for it in _ASKED)]
     try:
-        process = await asyncio.create_subprocess_exec(
-            *argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
+        return (await ask(argv, _TIMEOUT_S))[1]
     except FileNotFoundError:
         raise OSError("there is no pmc: install the package linuxptp") from None
-    try:
-        async with asyncio.timeout(_TIMEOUT_S):
-            said, _none = await process.communicate()
     except TimeoutError:
         raise OSError(f"ptp4l at {socket} does not answer in {_TIMEOUT_S:g} s") from None
-    finally:
-        await ended(process)
-    return said.decode("utf-8", "replace")
 
 
 def _whole(told: str | None) -> int | None:
