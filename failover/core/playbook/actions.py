@@ -21,27 +21,27 @@ class Enter:
 
 
 @dataclass(frozen=True, slots=True)
-class Do:
+class Call:
+    """A step's kind with its arguments: what an effect is carried out with, and read again by."""
+
+    leg: LegName
+    step: str
+    kind: str
+    args: Mapping[str, Json]
+    key: str
+    timeout_s: float
+
+
+class Do(Call):
     """Carry an effect out."""
 
-    leg: LegName
-    step: str
-    kind: str
-    args: Mapping[str, Json]
-    key: str
-    timeout_s: float
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Call):
     """Read whether an effect was achieved."""
 
-    leg: LegName
-    step: str
-    kind: str
-    args: Mapping[str, Json]
-    key: str
-    timeout_s: float
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
