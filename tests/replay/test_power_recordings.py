@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.power_recordings import PLANTS
 from lifeline.devices import decode, identify, read_recording, shipped
-from lifeline.model.inventory import DeviceKind
-from lifeline.model.power import BatteryString, DcPlant, Generator, Monitor, PowerPlant, Technology, TransferSwitch, Ups
 from power.core.autonomy import Kind, assess
 from power.core.judge import Judge
 from power.core.network import Network
@@ -22,20 +21,6 @@ from power.core.observe import Answer, observe
 
 RECORDINGS = Path(os.environ.get("LIFELINE_RECORDINGS", "../shared/recordings")) / "snmprec"
 LIBRARY = shipped()
-MONITOR = Monitor(device="x", protocol="snmp")
-STRING = {"a": BatteryString(Technology.VRLA, 20.0)}
-PLANTS = {
-    DeviceKind.UPS: PowerPlant(8, 5, ups={"part": Ups(module_kw=10, strings=STRING, monitor=MONITOR)}),
-    DeviceKind.RECTIFIER: PowerPlant(8, 5, dc_plants={"part": DcPlant(10, strings=STRING, monitor=MONITOR)}),
-    DeviceKind.GENERATOR: PowerPlant(
-        8, 5, generators={"part": Generator(20, tank_l=200, burn_l_per_h_full_load=6, monitor=MONITOR)},
-        ups={"ups": Ups(module_kw=10, strings=STRING)},
-    ),
-    DeviceKind.TRANSFER_SWITCH: PowerPlant(
-        8, 5, generators={"g": Generator(20, tank_l=200, burn_l_per_h_full_load=6)},
-        switches={"part": TransferSwitch(["g"], monitor=MONITOR)}, ups={"ups": Ups(module_kw=10, input="part")},
-    ),
-}  # fmt: skip
 SENTINEL_H = 600.0
 
 

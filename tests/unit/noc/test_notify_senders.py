@@ -143,27 +143,8 @@ async def test_a_webhook_is_signed(web: Web, tmp_path: Path) -> None:
     assert headers["x-lifeline-signature"] == "sha256=" + hmac.new(b"s3cret", body, hashlib.sha256).hexdigest()
 
 
-async def test_mail_is_sent_by_smtp() -> None:
-    lines: list[str] = []
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 test\r\n")
-        in_mail = False
-        async for raw in reader:
-            text = raw.decode().rstrip("\r\n")
-            lines.append(text)
-            if in_mail and text != ".":
-                continue
-            answers = {"DATA": b"354 go\r\n", "QUIT": b"221 bye\r\n"}
-            writer.write(answers.get(text.upper(), b"250 ok\r\n"))
-            in_mail = text.upper() == "DATA"
-            if text.upper() == "QUIT":
-                break
-        writer.close()
-
-    server = await asyncio.start_server(take, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+async def test_mail_is_sent_by_smtp(mail_server: Any) -> None:
+    async with mail_server() as (port, lines):
         await EmailSender(Email("127.0.0.1", "lifeline@noc.example", ["duty@noc.example"], port, "none")).send(
             MESSAGE, "noc-a/hub"
         )

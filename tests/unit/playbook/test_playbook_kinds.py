@@ -191,25 +191,9 @@ async def test_people_are_told_by_webhook() -> None:
         await do("notify", {"text": "cut"})
 
 
-async def test_people_are_told_by_mail() -> None:
-    heard: list[str] = []
-
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(b"220 test\r\n")
-        in_mail = False
-        async for raw in reader:
-            text = raw.decode().rstrip("\r\n")
-            heard.append(text)
-            if in_mail and text != ".":
-                continue
-            writer.write({"DATA": b"354 go\r\n", "QUIT": b"221 bye\r\n"}.get(text.upper(), b"250 ok\r\n"))
-            in_mail = text.upper() == "DATA"
-            if text.upper() == "QUIT":
-                break
-        writer.close()
-
+async def test_people_are_told_by_mail(mail_server: Any) -> None:
     to = {"host": "127.0.0.1", "sender": "lifeline@noc.example", "to": ["duty@noc.example"]}
-    async with listening(take) as port:
+    async with mail_server() as (port, heard):
         done = await do("notify", {"text": "Fibre cut\nat kilometre 3", "email": to | {"port": port}})
         assert done.result == "did"
     assert "Subject: Fibre cut" in heard
