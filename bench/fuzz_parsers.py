@@ -17,7 +17,7 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["failover"]):
+with atheris.instrument_imports(include=["failover", "netwatch"]):
     from failover.core.aps import ApsKeys, ApsMessage, ApsMessageError, ProtectionType, RequestCode, Signal
     from failover.core.auth import Authenticator, AuthType, KeyRing
     from failover.core.bfd import Session, SessionConfig
@@ -26,6 +26,7 @@ with atheris.instrument_imports(include=["failover"]):
     from failover.io import rtnetlink, tcnetlink
     from failover.io.fastpath_ipc import ReportServer
     from failover.io.stamp_session import timescale
+    from netwatch.core import ber, syslog, trap
 
 _KEY = b"a key of 16 bytes"
 _UP = ControlPacket(State.UP, 7, 9, 10_000, 10_000, 3)
@@ -124,10 +125,70 @@ def _tc() -> Callable[[bytes], object]:
     return lambda data: list(tcnetlink.parse(data))
 
 
+def _trap() -> Callable[[bytes], object]:
+    """Read notifications of every version, and answer informs with what is no longer one."""
+
+    def eat(data: bytes) -> None:
+        try:
+            told = trap.parse(data)
+            trap.engine_of(data)
+        except ber.MalformedError:
+            return
+        if told is not None and told.reply and len(told.reply) != len(data):
+            raise AssertionError("an inform is answered by itself (RFC 3416 4.2.7)")
+
+    return eat
+
+
+def _values() -> Callable[[bytes], object]:
+    """Read bindings, as they stand in any SNMP message."""
+
+    def eat(data: bytes) -> None:
+        try:
+            told = list(ber.bindings(data, 0, len(data), trap.MOST_BINDINGS))
+        except ber.MalformedError:
+            return
+        if any(isinstance(value, str | bytes) and len(value) > 4096 for _name, value in told):
+            raise AssertionError("a value is longer than anything of use")
+
+    return eat
+
+
+def _syslog() -> Callable[[bytes], object]:
+    def eat(data: bytes) -> None:
+        try:
+            told = syslog.parse(data)
+        except ber.MalformedError:
+            return
+        if not (told.text + told.host + told.application).isprintable():
+            raise AssertionError("a line moves a cursor")
+
+    return eat
+
+
+def _element(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    return bytes((tag, len(body))) + body
+
+
 def _message(kind: int, body: bytes) -> bytes:
     return rtnetlink.message(kind, 0, body)
 
 
+_UPTIME = _element(0x30, _element(6, b"\x2b\6\1\2\1\1\3\0"), _element(0x43, b"\4\xd2"))
+_TRAP = _element(0x30, _element(6, b"\x2b\6\1\6\3\1\1\4\1\0"), _element(6, b"\x2b\6\1\4\1\x9b\x72\0\7"))
+_FAN = _element(0x30, _element(6, b"\x2b\6\1\4\1\x9b\x72\1\1"), _element(4, b"fan 2"))
+_BOUND = _element(0x30, _UPTIME, _TRAP, _FAN)
+
+
+def _notification(version: int, kind: int, *body: bytes) -> bytes:
+    return _element(0x30, _element(2, bytes((version,))), _element(4, b"public"), _element(kind, *body))
+
+
+_NUMBERS = _element(2, b"\7") + _element(2, b"\0") * 2
+_FIRST = (_element(6, b"\x2b\6\1\4\1\x9b\x72"), _element(0x40, b"\x0a\0\0\x09"), _element(2, b"\6"), _element(2, b"\7"),
+          _element(0x43, b"\x63"), _element(0x30, _FAN))  # fmt: skip
+_SECURE = _element(0x30, _element(4, b"engine-7"), _element(2, b"\1"), _element(2, b"\2"), _element(4) * 3)
 _NAME = rtnetlink.attribute(rtnetlink.IFLA_IFNAME, b"fibre\0")
 PARSERS = {
     "bfd": Parser((_UP.encode(), _UP.encode_with(b"\x05\x1c\x01\x00" + bytes(24))), _bfd),
@@ -151,6 +212,24 @@ PARSERS = {
     "ipc": Parser(
         (b'{"ack": 1, "instance": "x"}', b'{"command": {"id": "c1", "group": "pg"}}', b'{"rekey": true}', b"[" * 2000),
         _ipc,
+    ),
+    "trap": Parser(
+        (
+            _notification(0, 0xA4, *_FIRST),
+            _notification(1, 0xA7, _NUMBERS, _BOUND),
+            _notification(1, 0xA6, _NUMBERS, _BOUND),
+            _element(0x30, _element(2, b"\3"), _element(0x30), _element(4, _SECURE), _element(4, b"sealed")),
+        ),
+        _trap,
+    ),
+    "values": Parser((_BOUND, _element(0x30, _FAN, _element(0x30, _element(6, b"\x2b\6"), b"\x82\0"))), _values),
+    "syslog": Parser(
+        (
+            b'<165>1 2003-10-11T22:14:15.003Z host app 1 ID47 [x@1 iut="3" e="A\\]b"] \xef\xbb\xbftext',
+            b"<34>Oct 11 22:14:15 mymachine su[12]: 'su root' failed",
+            b"<13>plain\n",
+        ),
+        _syslog,
     ),
     "netlink": Parser(
         (
