@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.theme import Theme
 
-from lifeline.clock import monotonic_ns
+from lifeline.clock import monotonic_ns, wall_ns
 from lifeline.i18n import _, language
 from noc.client import HubAddressError, HubRefusedError, HubUnreachableError
 
@@ -157,6 +157,7 @@ class LifelineApp(App[Relaunch | Ended | None]):
         self.arming = Arming()
         self.look = look or Look(UNICODE)
         self.model = NetworkModel()
+        self.model.set_clock(wall_ns(), monotonic_ns())  # ours, until a hub tells its own
         self.shown = self.model
         self.frozen_at_ns: int | None = None
         self._first_screen = screen
