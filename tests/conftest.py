@@ -17,6 +17,8 @@ settings.load_profile("lifeline")
 
 LAB = Path(__file__).parent / "lab"
 WIRE = (LAB / "failover", LAB / "interop")
+PORTS = Path(__file__).parent / "unit" / "failover_shell"
+"""They take the protocols' own ports on loopback, which are there once."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
@@ -27,3 +29,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             on_the_wire = any(item.path.is_relative_to(folder) for folder in WIRE)
             item.add_marker(pytest.mark.xdist_group("wire" if on_the_wire else "lab"))
             item.add_marker(pytest.mark.flaky(reruns=1))
+        elif item.path.is_relative_to(PORTS):
+            item.add_marker(pytest.mark.xdist_group("ports"))

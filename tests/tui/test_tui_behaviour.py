@@ -252,7 +252,7 @@ async def test_a_click_on_a_key_presses_it_and_one_on_a_row_chooses_it(open_app:
         await loaded(pilot)
         await pilot.click("#list", offset=(3, 4))
         assert app.screen.table.chosen == rows(app)[3]
-        await pilot.click("#status", offset=(25, 0))
+        await pilot.click("#status", offset=(15, 0))
         await until(lambda: app.current_mode == "links", pilot)
 
 

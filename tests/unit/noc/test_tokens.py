@@ -103,7 +103,8 @@ def test_roles_include_what_stands_below_them_and_agents_stand_apart() -> None:
     assert may == {
         Role.VIEWER: {Role.VIEWER},
         Role.OPERATOR: {Role.VIEWER, Role.OPERATOR},
-        Role.ADMINISTRATOR: {Role.VIEWER, Role.OPERATOR, Role.ADMINISTRATOR},
+        Role.APPROVER: {Role.VIEWER, Role.OPERATOR, Role.APPROVER},
+        Role.ADMINISTRATOR: {Role.VIEWER, Role.OPERATOR, Role.APPROVER, Role.ADMINISTRATOR},
         Role.AGENT: {Role.AGENT},
     }
 
