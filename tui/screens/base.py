@@ -9,6 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 
 from lifeline.i18n import _
@@ -36,6 +37,9 @@ class LiveScreen(Screen[None]):
     """A screen that shows the model and is told what changed in it."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-one-pane"), (TWO_PANES, "-two-panes"), (THREE_PANES, "-three-panes")]  # noqa: RUF012 - Textual's own form
+
+    _parts: tuple[Widget, ...] = ()
+    """The detail and the bar of keys, once they are there."""
 
     @property
     def lifeline(self) -> LifelineApp:
@@ -92,8 +96,13 @@ class LiveScreen(Screen[None]):
 
     @property
     def ready(self) -> bool:
-        """Whether the widgets are there: not before the first layout, no more while the program ends."""
-        return bool(self.query("#detail") and self.query(KeyBar))
+        """Whether the widgets are there: not before the first layout, no more while the program ends.
+
+        Asked at each word of the hub, so they are looked for only until they are found.
+        """
+        if not self._parts and all(found := (self.query("#detail"), self.query(KeyBar))):
+            self._parts = tuple(it.first() for it in found)
+        return bool(self._parts) and all(it.is_attached for it in self._parts)
 
 
 class DetailScreen(LiveScreen):
