@@ -201,9 +201,11 @@ def _readings(model: NetworkModel, view: View, past: Past) -> Iterator[Line]:
 
 def _value(reading: Mapping[str, Any]) -> str:
     """Return a reading with its unit; of a counter its rate."""
+    unit = reading.get("unit", "")
+    unit = "" if unit == "1" else unit  # UCUM's word for a bare number
     if "per_s" in reading:
-        return f"{_short(reading['per_s'])} {reading.get('unit', '')}/s"
-    return f"{_short(reading.get('value'))} {reading.get('unit', '')}".rstrip()
+        return f"{_short(reading['per_s'])} {unit}/s"
+    return f"{_short(reading.get('value'))} {unit}".rstrip()
 
 
 def _short(value: Any) -> str:
