@@ -45,6 +45,11 @@ class Follower:
         self._states[subject] = message
         self._news.set()
 
+    @property
+    def has_states_only(self) -> bool:
+        """Whether nothing waits that has to be told at once."""
+        return bool(self._states) and not self._events and self.ended is None
+
     def end(self, reason: str) -> None:
         """Say that there will be no more."""
         self.ended = reason

@@ -23,6 +23,8 @@ from .problems import documented
 from .routes import TheHub
 
 PING_S: Final = 5.0
+GATHER_S: Final = 0.2
+"""How long views that have changed wait for more: dozens change each second, and a reader wakes once for all."""
 SEND_TIMEOUT_S: Final = 30.0
 """A reader that has taken nothing for this long is given up."""
 _PAGE: Final = 512
@@ -73,13 +75,15 @@ async def _messages(
                 yield telling.PING
             if not still_valid(request, who):
                 follower.end("the token was revoked")
+            if follower.has_states_only:
+                await asyncio.sleep(GATHER_S)
             events, states = follower.take()
             for at, message in events:
                 if at > cursor:
                     cursor = at
                     yield message
-            for message in states:
-                yield message
+            if states:
+                yield b"".join(states)
         yield telling.message("end", {"reason": follower.ended})
     finally:
         hub.broadcast.leave(follower)
