@@ -40,6 +40,8 @@ log = structlog.get_logger(__name__)
 DEVICES = "devices"
 LOOK_S = 1.0
 """At least so often a look is taken, for ages grow; at once when a device has answered."""
+SHOW_S = 2.0
+"""How often the live state is told: it is tens of kilobytes, and what has to be known at once is a condition."""
 SETTLE_S = 0.2
 """Answers that come together are looked at together."""
 _STAGGER_S = 0.05
@@ -107,6 +109,9 @@ class _Keeper:
         self._commanded = _read(self._commanded_file)
         """Per control and part, and with `done` before them where the device took it, when last, wall ns."""
         self._observed: Observed | None = None
+        self._shown_s = -SHOW_S
+        """When the state was told, and on what the site ran then."""
+        self._shown_on: str | None = None
 
     async def obey(self, command: wire.Command, inventory: Inventory) -> wire.CommandResult:
         """Carry a command out, or tell what it would do; the shell puts it on record."""
@@ -157,10 +162,12 @@ class _Keeper:
         if poller.answers or now_s - self._started_s > 2 * LOOK_S:  # a moment for devices to answer for the first time
             self._daemon.judge(self._judge.judge(observed, assessment, now_s, self._tested_d(now_ns)))
         self._learn(observed, now_s, now_ns, today)
-        self._daemon.show(
-            f"power:{self._site}",
-            live_state(self._site, self._network, observed, assessment, poller.errors, self._learned.curves),
-        )
+        if observed.runs_on != self._shown_on or now_s - self._shown_s >= SHOW_S:
+            self._shown_on, self._shown_s = observed.runs_on, now_s
+            self._daemon.show(
+                f"power:{self._site}",
+                live_state(self._site, self._network, observed, assessment, poller.errors, self._learned.curves),
+            )
         self._daemon.readings(
             reading
             for part, answer in poller.answers.items()
